@@ -1,0 +1,139 @@
+"""The messages on Kafka and Redis, as msgspec types: the one source of `schemas/json/`.
+
+Unknown fields are ignored everywhere, so that a producer may add its own.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+ID_LENGTH_MAX = 128
+"""Characters in a `user_id` or `item_id`."""
+
+Id = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=ID_LENGTH_MAX,
+        extra_json_schema={"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"},
+    ),
+]
+EventId = Annotated[str, Meta(min_length=1, max_length=256)]
+Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
+"""RFC 3339 with an offset, or a number: milliseconds since 1970 (below 10^11: seconds)."""
+
+
+class InteractionEvent(Struct, gc=False, frozen=True):
+    """`user-interactions`: one thing that a user did with an item. Key: `user_id`."""
+
+    event_id: EventId
+    user_id: Id
+    item_id: Id
+    action: Annotated[str, Meta(min_length=1, max_length=64)]
+    ts: Timestamp
+    value: float | None = None
+    session_id: Annotated[str, Meta(max_length=256)] | None = None
+    request_id: Annotated[str, Meta(max_length=256)] | None = None
+    position: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+
+
+class CloudEvent(Struct, gc=False, frozen=True):
+    """CloudEvents 1.0 in structured mode around an `InteractionEvent`."""
+
+    specversion: Literal["1.0"]
+    data: InteractionEvent
+
+
+class ItemStats(Struct, gc=False, frozen=True, omit_defaults=True):
+    """How an item fares elsewhere, as its owner counts it."""
+
+    plays: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    likes: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    comments: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+    shares: Annotated[int, Meta(ge=0, le=2**53)] | None = None
+
+
+class ProductUpdate(Struct, gc=False, frozen=True, omit_defaults=True):
+    """`product-updates` (compacted): what is known of an item now. Key: `item_id`.
+
+    `upsert` replaces the item, `patch` changes the fields it names, `delete` (or a null value)
+    removes it.
+    """
+
+    item_id: Id
+    op: Literal["upsert", "patch", "delete"] = "upsert"
+    title: Annotated[str, Meta(max_length=1_000)] | msgspec.UnsetType | None = msgspec.UNSET
+    description: Annotated[str, Meta(max_length=100_000)] | msgspec.UnsetType | None = msgspec.UNSET
+    kind: Annotated[str, Meta(max_length=128)] | msgspec.UnsetType | None = msgspec.UNSET
+    category: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    tags: (
+        Annotated[list[Annotated[str, Meta(max_length=256)]], Meta(max_length=100)]
+        | msgspec.UnsetType
+        | None
+    ) = msgspec.UNSET
+    price: Annotated[float, Meta(ge=0)] | msgspec.UnsetType | None = msgspec.UNSET
+    currency: Annotated[str, Meta(max_length=16)] | msgspec.UnsetType | None = msgspec.UNSET
+    url: Annotated[str, Meta(max_length=2_048)] | msgspec.UnsetType | None = msgspec.UNSET
+    image_url: Annotated[str, Meta(max_length=2_048)] | msgspec.UnsetType | None = msgspec.UNSET
+    author: Annotated[str, Meta(max_length=256)] | msgspec.UnsetType | None = msgspec.UNSET
+    published_at: Timestamp | msgspec.UnsetType | None = msgspec.UNSET
+    available: bool | msgspec.UnsetType = msgspec.UNSET
+    attributes: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    stats: ItemStats | msgspec.UnsetType | None = msgspec.UNSET
+    embeds: Annotated[list[Id], Meta(max_length=100)] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class AdminCommand(Struct, gc=False, frozen=True):
+    """`admin-commands`: an order to the running system. Key: `command`."""
+
+    command_id: EventId
+    command: Literal["set_settings", "retrain", "tune", "rebuild"]
+    ts: Timestamp
+    args: dict[str, Any] = {}
+
+
+class LoggedItem(Struct, gc=False, frozen=True):
+    """One place of a list that was served or seen."""
+
+    item_id: Id
+    position: Annotated[int, Meta(ge=0)]
+    score: float
+    sources: list[str]
+    propensity: Annotated[float, Meta(gt=0, le=1)]
+
+
+class RecommendationLog(Struct, gc=False, frozen=True, omit_defaults=True):
+    """`recommendation-log`: a list as it was served, or as the user saw it. Key: `user_id`."""
+
+    request_id: EventId
+    user_id: Id
+    kind: Literal["served", "seen"]
+    items: list[LoggedItem]
+    ts: Timestamp
+    variant: str | None = None
+
+
+class PreferenceHint(Struct, gc=False, frozen=True):
+    """Redis `vane:preferences`, after each commit: who changed, to which version."""
+
+    changes: list[tuple[str, int]]
+    log: int
+    partition: int
+    next_offset: int
+    ts: float
+
+
+class CatalogHint(Struct, gc=False, frozen=True):
+    """Redis `vane:catalog`, after each commit: which items changed or went."""
+
+    items: list[str]
+    ts: float
+
+
+class TrendsHint(Struct, gc=False, frozen=True):
+    """Redis `vane:trends`, after each flush that changed something."""
+
+    items: int
+    ts: float

@@ -1,0 +1,89 @@
+"""Every error that Vane raises on purpose, named by what the one who meets it must do.
+
+VaneError
+├── UsageError              correct the command, setting or file; exit code 2
+│   ├── SettingError        … this setting, to one of the allowed values
+│   └── InputFileError      … this line of the file
+├── InvalidEvent            dead-letter the message and go on
+├── InvalidRequest          the HTTP client corrects the named field; 422
+├── NotFound                404
+├── Unavailable             try again later; 503
+├── Fenced                  leave the partition to its new owner; exit code 75
+└── OperatorNeeded          stop until a person has decided; exit code 78
+"""
+
+from typing import ClassVar
+
+
+class VaneError(Exception):
+    """Base of all of Vane's own errors: one readable line, an exit code and an HTTP status."""
+
+    exit_code: ClassVar[int] = 1
+    http_status: ClassVar[int] = 500
+
+
+class UsageError(VaneError):
+    """What the caller passed is wrong: correct it and call again."""
+
+    exit_code = 2
+    http_status = 400
+
+
+class SettingError(UsageError):
+    """A setting has a value that is not allowed."""
+
+    def __init__(self, key: str, value: str, allowed: str) -> None:
+        super().__init__(f"setting {key}={value!r} is not allowed; allowed: {allowed}")
+        self.key, self.value, self.allowed = key, value, allowed
+
+
+class InputFileError(UsageError):
+    """A line of an input file cannot be read."""
+
+    def __init__(self, path: str, line: int, field: str, reason: str) -> None:
+        super().__init__(f"{path}, line {line}: {field}: {reason}")
+        self.path, self.line, self.field, self.reason = path, line, field, reason
+
+
+class InvalidEvent(VaneError):  # noqa: N818 - named by what the caller must do, not "Error"
+    """A message that can never be applied: dead-letter it with this field and reason."""
+
+    http_status = 422
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
+
+
+class InvalidRequest(VaneError):  # noqa: N818
+    """A request that the client must correct; names the field and the reason."""
+
+    http_status = 422
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason = field, reason
+
+
+class NotFound(VaneError):  # noqa: N818
+    """What was asked for does not exist."""
+
+    http_status = 404
+
+
+class Unavailable(VaneError):  # noqa: N818
+    """A server that is needed does not answer: try again later."""
+
+    http_status = 503
+
+
+class Fenced(VaneError):  # noqa: N818
+    """Another worker owns the partition, or the chunk was applied already: nothing was written."""
+
+    exit_code = 75
+
+
+class OperatorNeeded(VaneError):  # noqa: N818
+    """Going on would lose or repeat data: a person must decide; the message names the command."""
+
+    exit_code = 78

@@ -1,0 +1,82 @@
+"""The settings of a process: one environment variable each, read once, at the entry points only."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin
+
+from vane.errors import SettingError
+
+PREFIX = "VANE_"
+
+
+def _setting(default: Any, meaning: str, low: float = -math.inf, high: float = math.inf) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings; a field `cache_ttl_ms` is the environment variable `VANE_CACHE_TTL_MS`."""
+
+    data_dir: str = _setting("vane-data", "folder of an embedded Vane (`vane up`)")
+    kafka_bootstrap: str = _setting("", "Kafka brokers, host:port, comma-separated")
+    database_url: str = _setting("", "libpq URI of PostgreSQL with pgvector")
+    redis_url: str = _setting("", "Redis URL")
+    admin_key: str = _setting("", "key for /v1/admin in X-API-Key; empty: the admin API is closed")
+    clock: Literal["wall", "event"] = _setting(
+        "wall", "what serving takes for now: the wall clock or the newest committed event"
+    )
+    embedding_model: str = _setting(
+        "all-MiniLM-L6-v2", "sentence-transformers model: a name or a folder"
+    )
+    embedding_batch_items: int = _setting(64, "texts embedded and committed at once", 1, 10_000)
+    chunk_events_max: int = _setting(5_000, "messages in one chunk, so in one transaction", 1, 1e6)
+    event_bytes_max: int = _setting(1 << 20, "larger messages are dead letters", 256, 1 << 26)
+    user_cache_users: int = _setting(50_000, "user states a worker keeps in memory", 0, 1e8)
+    item_cache_items: int = _setting(200_000, "item vectors a worker keeps in memory", 1_000, 1e9)
+    trends_flush_ms: int = _setting(1_000, "time between two flushes of the trends", 10, 3.6e6)
+    cache_ttl_ms: int = _setting(5_000, "an answer lives at most this long in the API", 0, 3.6e6)
+    cache_entries: int = _setting(100_000, "answers an API process keeps in memory", 0, 1e8)
+    topic_partitions: int = _setting(4, "partitions of the topics that `vane up` creates", 1, 1_000)
+    drain: Literal["chunk", "end"] = _setting(
+        "chunk", "on SIGTERM a flow finishes its chunk, or reads to the end of its log"
+    )
+    lock_timeout_ms: int = _setting(2_000, "wait for a lock before its holder is ended", 1, 6e5)
+    statement_timeout_ms: int = _setting(30_000, "longest single SQL statement", 10, 3.6e6)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a settings field."""
+    return PREFIX + name.upper()
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read every setting from `environ`.
+
+    Raises:
+        SettingError: a value is not allowed; names key, value and what is allowed.
+    """
+    given = {}
+    for spec in fields(Settings):
+        raw = environ.get(variable(spec.name))
+        if raw is not None:
+            given[spec.name] = _parse(variable(spec.name), raw, spec.type, spec.metadata)
+    return Settings(**given)
+
+
+def _parse(key: str, raw: str, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    if get_origin(kind) is Literal:
+        if raw not in get_args(kind):
+            raise SettingError(key, raw, " or ".join(get_args(kind)))
+        return raw
+    if kind is not int:
+        return raw
+    low, high = metadata["low"], metadata["high"]
+    allowed = f"a whole number from {low:.0f} to {high:.0f}"
+    try:
+        number = int(raw)
+    except ValueError:
+        raise SettingError(key, raw, allowed) from None
+    if not low <= number <= high:
+        raise SettingError(key, raw, allowed)
+    return number

@@ -1,0 +1,13 @@
+"""All SQL of the store, by file and name: `-- name --`, a line or two of comment, the statement."""
+
+import re
+from importlib import resources
+
+_HEADING = re.compile(r"^-- ([a-z_0-9]+) --$", re.MULTILINE)
+
+
+def load_queries(name: str) -> dict[str, str]:
+    """The named statements of `vane/store/sql/<name>.sql`."""
+    text = resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    _, *parts = _HEADING.split(text)
+    return dict(zip(parts[::2], (body.strip() for body in parts[1::2]), strict=True))

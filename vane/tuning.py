@@ -1,0 +1,35 @@
+"""What the recommender may be tuned by: weights, half-lives. Pure data with its defaults."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+HOUR_S = 3_600.0
+DAY_S = 86_400.0
+
+RATING = "rating"
+"""The one action whose weight depends on the event's `value`, 1 to 5."""
+
+
+class Tuning(Struct, frozen=True, kw_only=True):
+    """The tunable part of the recommender, kept as one versioned document in table `setting`.
+
+    The half-lives may change only through a rebuild, as every stored state is decayed by them.
+    """
+
+    half_life_long_s: Annotated[float, Meta(gt=0)] = 30 * DAY_S
+    half_life_short_s: Annotated[float, Meta(gt=0)] = 6 * HOUR_S
+    action_weights: dict[str, float] = {
+        "view": 1.0,
+        "click": 2.0,
+        "like": 4.0,
+        "dislike": -4.0,
+        "hide": -4.0,
+        "share": 5.0,
+        "comment": 3.0,
+        "cart": 5.0,
+        "purchase": 8.0,
+        RATING: 4.0,
+    }
+    excluding_actions: frozenset[str] = frozenset({"hide", "dislike", "purchase"})
+    """An item stays out of a user's recommendations for ever after one of these."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 HOUR_S = 3_600.0
 DAY_S = 86_400.0
@@ -11,15 +11,9 @@ RATING = "rating"
 """The one action whose weight depends on the event's `value`, 1 to 5."""
 
 
-class Tuning(Struct, frozen=True, kw_only=True):
-    """The tunable part of the recommender, kept as one versioned document in table `setting`.
-
-    The half-lives may change only through a rebuild, as every stored state is decayed by them.
-    """
-
-    half_life_long_s: Annotated[float, Meta(gt=0)] = 30 * DAY_S
-    half_life_short_s: Annotated[float, Meta(gt=0)] = 6 * HOUR_S
-    action_weights: dict[str, float] = {
+def default_weights() -> dict[str, float]:
+    """Action weights of a new installation."""
+    return {
         "view": 1.0,
         "click": 2.0,
         "like": 4.0,
@@ -31,5 +25,21 @@ class Tuning(Struct, frozen=True, kw_only=True):
         "purchase": 8.0,
         RATING: 4.0,
     }
+
+
+class Tuning(Struct, frozen=True, kw_only=True):
+    """The tunable part of the recommender, kept as one versioned document in table `setting`.
+
+    The half-lives may change only through a rebuild, as every stored state is decayed by them.
+    """
+
+    half_life_long_s: Annotated[float, Meta(gt=0)] = 30 * DAY_S
+    half_life_short_s: Annotated[float, Meta(gt=0)] = 6 * HOUR_S
+    action_weights: dict[str, float] = field(default_factory=default_weights)
     excluding_actions: frozenset[str] = frozenset({"hide", "dislike", "purchase"})
     """An item stays out of a user's recommendations for ever after one of these."""
+
+    @property
+    def half_lives_s(self) -> tuple[float, float]:
+        """Long and short, in the order of the state's rows."""
+        return self.half_life_long_s, self.half_life_short_s

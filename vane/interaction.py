@@ -1,0 +1,165 @@
+"""Interaction events: what makes one valid, and what it weighs. Pure; flow, API and CLI share it."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import xxhash
+from msgspec import ValidationError
+
+from schemas.events import CloudEvent, InteractionEvent
+from vane.errors import InvalidEvent
+from vane.tuning import RATING, Tuning
+
+TREND_SLOTS = 16
+"""Fixed: the item slots of flows/trends, the unit in which its processes share the items."""
+
+EARLIEST_US = 946_684_800_000_000
+"""2000-01-01T00:00:00Z in microseconds since 1970; events before it are refused."""
+
+FUTURE_LIMIT_US = 5 * 60 * 1_000_000
+"""An event may be this much later than its first receipt; beyond that its time is clamped."""
+
+MILLISECONDS_FROM = 1e11
+"""Numbers from here on are milliseconds since 1970, smaller ones seconds."""
+
+RATING_NEUTRAL, RATING_LOWEST, RATING_HIGHEST = 3.0, 1.0, 5.0
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_FAR = 10**16
+_FIELD = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
+_TEXT_FIELDS = ("event_id", "user_id", "item_id", "session_id", "request_id")
+
+_decode = msgspec.json.Decoder(InteractionEvent).decode
+_decode_cloud = msgspec.json.Decoder(CloudEvent).decode
+
+
+def parse_interaction(raw: bytes) -> InteractionEvent:
+    """Decode one message: a plain event, or CloudEvents 1.0 in structured mode.
+
+    Raises:
+        InvalidEvent: names the field and the reason.
+    """
+    try:
+        return _decode(raw)
+    except ValidationError as error:
+        return _cloud_event(lambda: _decode_cloud(raw), raw, error)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidEvent("$", f"not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidEvent("$", "nested too deep") from None
+
+
+def convert_interaction(value: Any) -> InteractionEvent:
+    """`parse_interaction` for an object that was decoded already."""
+    try:
+        return msgspec.convert(value, InteractionEvent)
+    except ValidationError as error:
+        return _cloud_event(lambda: msgspec.convert(value, CloudEvent), value, error)
+
+
+def _cloud_event(
+    decode: Callable[[], CloudEvent], source: Any, plain_error: ValidationError
+) -> InteractionEvent:
+    if isinstance(source, bytes):
+        enveloped = b'"specversion"' in source
+    else:
+        enveloped = isinstance(source, dict) and "specversion" in source
+    if not enveloped:
+        raise invalid_event(plain_error) from None
+    try:
+        return decode().data
+    except ValidationError as error:
+        raise invalid_event(error) from None
+
+
+def invalid_event(error: ValidationError) -> InvalidEvent:
+    """The field path and the reason in a msgspec error."""
+    text = str(error)
+    place = _FIELD.search(text)
+    path = place["path"] if place else ""
+    reason = text[: place.start()] if place else text
+    if missing := _MISSING.search(reason):
+        path = f"{path}.{missing['name']}".lstrip(".")
+        reason = "missing"
+    return InvalidEvent(path or "$", reason)
+
+
+def timestamp_us(ts: datetime | float) -> int:
+    """Microseconds since 1970 of an event's `ts`; numbers are cut at 10^16, far out of range."""
+    if isinstance(ts, datetime):
+        return round(ts.timestamp() * 1e6)
+    bounded = max(-_FAR, min(_FAR, ts))
+    return round(bounded * (1_000 if abs(ts) >= MILLISECONDS_FROM else 1_000_000))
+
+
+def event_time_us(ts: datetime | float) -> int:
+    """Microseconds since 1970, refused before 2000; the future is clamped later.
+
+    Raises:
+        InvalidEvent: the time is out of range.
+    """
+    time_us = timestamp_us(ts)
+    if time_us < EARLIEST_US:
+        raise InvalidEvent("ts", "before 2000-01-01T00:00:00Z")
+    return time_us
+
+
+def event_weight(event: InteractionEvent, tuning: Tuning) -> float:
+    """The weight of an event; a rating's grows from -w at 1 through 0 at 3 to +w at 5.
+
+    Raises:
+        InvalidEvent: the action has no weight, or a rating no value from 1 to 5.
+    """
+    weight = tuning.action_weights.get(event.action)
+    if weight is None:
+        raise InvalidEvent("action", f"unknown action {event.action[:64]!r}")
+    if event.action != RATING:
+        return weight
+    if event.value is None:
+        raise InvalidEvent("value", "a rating needs a value from 1 to 5")
+    if not RATING_LOWEST <= event.value <= RATING_HIGHEST:
+        raise InvalidEvent("value", f"a rating's value is from 1 to 5, got {event.value}")
+    return weight * (event.value - RATING_NEUTRAL) / (RATING_HIGHEST - RATING_NEUTRAL)
+
+
+def check_text(event: InteractionEvent) -> None:
+    """Refuse control characters and unpaired surrogates in identifiers.
+
+    Raises:
+        InvalidEvent: names the field.
+    """
+    for name in _TEXT_FIELDS:
+        text = getattr(event, name)
+        if text is None:
+            continue
+        if CONTROL.search(text):
+            raise InvalidEvent(name, "has a control character")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise InvalidEvent(name, "has an unpaired surrogate") from None
+
+
+def validate_interaction(event: InteractionEvent, tuning: Tuning) -> None:
+    """Everything that the flow would refuse, refused now.
+
+    Raises:
+        InvalidEvent: names the field and the reason.
+    """
+    check_text(event)
+    event_weight(event, tuning)
+    event_time_us(event.ts)
+
+
+def event_hash(event_id: str) -> int:
+    """The 64-bit hash that stands for an event id in the duplicate horizon and in the checks."""
+    return xxhash.xxh3_64_intdigest(event_id)
+
+
+def item_slot(item_id: str) -> int:
+    """The slot of flows/trends that counts an item."""
+    return xxhash.xxh3_64_intdigest(item_id) % TREND_SLOTS

@@ -1,0 +1,71 @@
+"""Creating topics, and reading what a topic is now."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from vane.errors import OperatorNeeded, Unavailable
+from vane.store.positions import TopicIdentity
+
+REQUEST_TIMEOUT_S = 10.0
+
+
+def create_topics(
+    bootstrap: str,
+    partitions: Mapping[str, int],
+    config: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+) -> None:
+    """Create the topics that do not exist yet and wait until the brokers have them.
+
+    Args:
+        bootstrap: brokers, `host:port`, comma-separated.
+        partitions: topic → number of partitions.
+        config: topic → its settings, such as `cleanup.policy`.
+
+    Raises:
+        Unavailable: the brokers do not answer or refuse.
+    """
+    topics = [
+        NewTopic(name, num_partitions=count, config=dict(config.get(name, {})))
+        for name, count in partitions.items()
+    ]
+    client = _client(bootstrap)  # held until the answers are here: they end with it
+    created = client.create_topics(topics, request_timeout=REQUEST_TIMEOUT_S)
+    for topic, future in created.items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise Unavailable(
+                    f"Kafka at {bootstrap}: cannot create {topic}: {error}"
+                ) from error
+
+
+def describe_topic(bootstrap: str, topic: str) -> tuple[TopicIdentity, list[int]]:
+    """What `topic` is now, and its partitions in ascending order.
+
+    Raises:
+        Unavailable: the brokers do not answer.
+        OperatorNeeded: there is no such topic.
+    """
+    client = _client(bootstrap)
+    try:
+        cluster = client.describe_cluster(request_timeout=REQUEST_TIMEOUT_S).result()
+        described = client.describe_topics(
+            TopicCollection([topic]), request_timeout=REQUEST_TIMEOUT_S
+        )[topic].result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise OperatorNeeded(
+                f"Kafka at {bootstrap} has no topic {topic!r}: create it, then start again"
+            ) from error
+        raise Unavailable(f"Kafka at {bootstrap}: {error.args[0].str()}") from error
+    identity = TopicIdentity(str(cluster.cluster_id), topic, str(described.topic_id))
+    return identity, sorted(partition.id for partition in described.partitions)
+
+
+def _client(bootstrap: str) -> Any:
+    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})

@@ -1,0 +1,74 @@
+# Every target does its own set-up: a fresh clone needs make, bash and Python 3.11 or 3.12.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The lock files are complete, so pip has nothing to resolve and installs nothing that is not in them.
+PIP := $(BIN)/pip --disable-pip-version-check --no-input
+INSTALL_LOCKED := $(PIP) install --quiet --no-compile --no-deps --require-hashes -r
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+
+.PHONY: help install tools run test lint lock lock-check schemas
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+install: $(VENV)/.vane  ## Install Vane into .venv; TORCH_INDEX=<index> takes torch from there
+
+run: install  ## Run everything on embedded servers, data in vane-data/
+	$(BIN)/vane up
+
+test: tools  ## Run all tests, those on real servers too; PYTEST_ARGS= narrows
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: tools  ## Check style, format, types and imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: tools  ## Pin again what the requirements*.in files ask for
+	$(BIN)/python scripts/lock.py
+
+lock-check: tools  ## Check that the lock files are in step with the .in files
+	$(BIN)/python scripts/lock.py --check
+
+schemas: tools  ## Write schemas/json/ and docs/settings.md again from the types
+	$(BIN)/python -m schemas.generate
+	$(BIN)/python scripts/settings_table.py
+
+tools: $(VENV)/.tools
+
+$(VENV)/.python:
+	@scripts/venv.sh $(VENV)
+	@touch $@
+
+# torch first: where TORCH_INDEX is given, its build (of the pinned version) has hashes of its own,
+# which no lock file can know, and it needs no CUDA packages.
+$(VENV)/.torch: $(VENV)/.python requirements-torch.txt
+	@echo "Installing torch, up to a minute or two: the build on PyPI comes with 3 GB of CUDA"
+ifeq ($(TORCH_INDEX),)
+	@$(INSTALL_LOCKED) requirements-torch.txt
+else
+	@$(PIP) install --quiet --no-compile --no-deps --index-url $(TORCH_INDEX) $$(grep -o '^torch==[0-9.]*' requirements-torch.txt)
+endif
+	@touch $@
+
+$(VENV)/.packages: $(VENV)/.torch requirements.txt
+	@echo "Installing the other packages"
+	@$(INSTALL_LOCKED) requirements.txt
+	@touch $@
+
+$(VENV)/.vane: $(VENV)/.packages pyproject.toml
+	@$(PIP) install --quiet --no-deps --no-index --no-build-isolation --editable .
+	@touch $@
+	@echo "Installed: $(BIN)/vane"
+
+$(VENV)/.tools: $(VENV)/.vane requirements-dev.txt
+	@echo "Installing the development tools"
+	@$(INSTALL_LOCKED) requirements-dev.txt
+	@touch $@

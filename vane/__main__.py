@@ -1,0 +1,5 @@
+"""`python -m vane` is the command `vane`."""
+
+from vane.cli import main
+
+main()

@@ -1,0 +1,71 @@
+"""What commands share: options, and the servers that a command talks to."""
+
+import os
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vane.embedded.endpoints import DataFolder, Endpoints
+from vane.errors import UsageError
+from vane.settings import Settings, load_settings, variable
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="VANE_DATA_DIR",
+        help="Data folder of the running [bold]vane up[/] to talk to.",
+        show_default="vane-data",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+ADDRESSES = {"kafka_bootstrap": "kafka", "database_url": "postgres", "redis_url": "redis"}
+"""Settings field of each server → its field in `endpoints.json`."""
+
+
+def data_folder(data_dir: Path | None) -> DataFolder:
+    """The data folder by option, by VANE_DATA_DIR or by default."""
+    return DataFolder(data_dir or Path(load_settings(os.environ).data_dir))
+
+
+def running_endpoints(data_dir: Path | None) -> Endpoints:
+    """Addresses of the running `vane up`, the API's too.
+
+    Raises:
+        UsageError: none runs there.
+    """
+    folder = data_folder(data_dir)
+    endpoints = folder.read_endpoints()
+    if endpoints is None:
+        raise UsageError(f"no vane up is running on {folder.path}: start it or pass its --data-dir")
+    return endpoints
+
+
+def command_settings(data_dir: Path | None, needs: Collection[str] = tuple(ADDRESSES)) -> Settings:
+    """Settings of this process; missing addresses come from the running `vane up`.
+
+    Args:
+        data_dir: its data folder; None: VANE_DATA_DIR or the default.
+        needs: settings fields of the servers that the command talks to.
+
+    Raises:
+        UsageError: an address is in neither place.
+        SettingError: a setting has a value that is not allowed.
+    """
+    settings = load_settings(os.environ)
+    missing = [name for name in needs if not getattr(settings, name)]
+    if not missing:
+        return settings
+    folder = data_folder(data_dir)
+    endpoints = folder.read_endpoints()
+    if endpoints is None:
+        raise UsageError(
+            f"no vane up is running on {folder.path}: start it, pass its --data-dir, or set "
+            + " and ".join(variable(name) for name in missing)
+        )
+    found = {name: getattr(endpoints, ADDRESSES[name]) for name in missing}
+    return replace(settings, admin_key=settings.admin_key or endpoints.admin_key, **found)

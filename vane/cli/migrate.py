@@ -1,0 +1,40 @@
+"""`vane migrate` and `vane accept-log`: what an operator does to the database."""
+
+from typing import Annotated
+
+import typer
+
+from vane.cli.context import DataDir, command_settings
+from vane.kafka_admin import describe_topic
+from vane.store.connection import connect
+from vane.store.migrate import migrate as apply_migrations
+from vane.store.positions import open_log
+
+
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database schema up to date; does nothing where it is.
+
+    Example: [cyan]VANE_DATABASE_URL=postgresql://vane@db/vane vane migrate[/]
+    """
+    settings = command_settings(data_dir, needs=["database_url"])
+    with connect(settings, "vane migrate") as connection:
+        applied = apply_migrations(connection)
+    typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+
+
+def accept_log(
+    topic: Annotated[str, typer.Argument(help="Name of the topic, such as user-interactions.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Start on a topic that was deleted and created again, from its beginning.
+
+    A flow stops at such a topic, as its old positions mean nothing there; what it has learned
+    stays. Start the flow again afterwards.
+
+    Example: [cyan]vane accept-log user-interactions[/]
+    """
+    settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
+    identity, _ = describe_topic(settings.kafka_bootstrap, topic)
+    with connect(settings, "vane accept-log") as connection:
+        log_id = open_log(connection, identity)
+    typer.echo(f"{topic} is log {log_id} now (topic id {identity.topic_id})")

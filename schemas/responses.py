@@ -1,0 +1,187 @@
+"""The bodies of all HTTP answers, as msgspec types: OpenAPI and `schemas/json/` follow them."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+
+class Reason(Struct, gc=False, frozen=True, omit_defaults=True):
+    """Why an item is in a list; `item_id` names the item that caused it."""
+
+    code: Literal["because", "popular", "new", "explore", "similar"]
+    text: str
+    item_id: str | None = None
+
+
+class ListedItem(Struct, frozen=True):
+    """An item in a list."""
+
+    item_id: str
+    score: float
+    title: str
+    kind: str
+    category: str | None
+    tags: list[str]
+    price: float | None
+    image_url: str | None
+    url: str | None
+    reason: Reason
+    components: dict[str, float] | UnsetType = UNSET
+    """With `explain=true`: what each feature added to the score."""
+
+
+class Recommendations(Struct, frozen=True):
+    """`GET /v1/users/{user_id}/recommendations`."""
+
+    user_id: str
+    request_id: str
+    """Names the list: copies of it share the id."""
+    version: int
+    """Of the user's state; 0 for an unknown user."""
+    strategy: Literal["personal", "trending"]
+    items: list[ListedItem]
+
+
+class ItemList(Struct, frozen=True):
+    """`GET /v1/items/{item_id}/similar` and `GET /v1/trending`."""
+
+    items: list[ListedItem]
+
+
+class Item(Struct, frozen=True):
+    """`GET /v1/items/{item_id}`: all that is known of an item."""
+
+    item_id: str
+    version: int
+    kind: str
+    title: str
+    description: str
+    category: str | None
+    tags: list[str]
+    price: float | None
+    currency: str | None
+    url: str | None
+    image_url: str | None
+    author: str | None
+    published_at: datetime | None
+    available: bool
+    attributes: dict[str, Any] | None
+    stats: dict[str, int] | None
+    embeds: list[str]
+    updated_at: datetime
+
+
+class RecentItem(Struct, frozen=True):
+    """An item that a user touched lately, with the last thing done."""
+
+    item_id: str
+    title: str
+    action: str
+    ts: datetime
+
+
+class Interest(Struct, frozen=True):
+    """A category or tag that a user clearly likes."""
+
+    kind: Literal["category", "tag"]
+    name: str
+    affinity: float
+
+
+class Profile(Struct, frozen=True):
+    """`GET /v1/users/{user_id}/profile`; an unknown user has version 0 and nothing else."""
+
+    user_id: str
+    version: int
+    as_of: datetime | None
+    events: int
+    categories: dict[str, float]
+    """Affinities from 0 to 1, strongest first; 1 is the user's strongest."""
+    tags: dict[str, float]
+    recent_items: list[RecentItem]
+    interests: list[Interest]
+
+
+class RejectedEvent(Struct, frozen=True):
+    """An event of a batch that was not accepted."""
+
+    index: int
+    field: str
+    reason: str
+
+
+class AcceptedEvents(Struct, frozen=True):
+    """`POST /v1/events`: what the broker acknowledged; `token` names its place in the log."""
+
+    accepted: int
+    rejected: list[RejectedEvent]
+    token: str
+
+
+class PartitionStatus(Struct, frozen=True):
+    """Where a flow stands in a partition."""
+
+    next_offset: int
+    end_offset: int
+    lag: int
+
+
+class LogFlowStatus(Struct, frozen=True):
+    """A flow that reads a Kafka topic."""
+
+    partitions: dict[str, PartitionStatus]
+    lag: int
+
+
+class TrendsStatus(Struct, frozen=True):
+    """`lag`: committed rows of the interaction log that the last flush does not hold."""
+
+    lag: int
+
+
+class FlowsStatus(Struct, frozen=True):
+    """Every flow."""
+
+    interactions: LogFlowStatus
+    trends: TrendsStatus
+    catalog: LogFlowStatus
+
+
+class Status(Struct, frozen=True):
+    """`GET /v1/admin/status` and `vane status --json`."""
+
+    flows: FlowsStatus
+    pending: int
+    dead_letters: int
+    items: int
+    users: int
+    settings_version: int
+
+
+class Health(Struct, frozen=True):
+    """`GET /livez` and `GET /readyz`: "ok", or what is wrong, for each dependency."""
+
+    status: Literal["ok", "unavailable"]
+    dependencies: dict[str, str]
+
+
+class FieldError(Struct, frozen=True):
+    """A part of a request that is wrong."""
+
+    field: str
+    reason: str
+
+
+class Problem(Struct, frozen=True, omit_defaults=True):
+    """Problem details (RFC 9457) of every error."""
+
+    title: str
+    status: int
+    detail: str
+    type: str = "about:blank"
+    field: str | None = None
+    """The first of `errors`."""
+    errors: list[FieldError] = []
+    accepted: int | None = None
+    rejected: list[RejectedEvent] = []

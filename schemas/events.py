@@ -12,15 +12,11 @@ from msgspec import Meta, Struct
 ID_LENGTH_MAX = 128
 """Characters in a `user_id` or `item_id`."""
 
-Id = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=ID_LENGTH_MAX,
-        extra_json_schema={"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"},
-    ),
-]
-EventId = Annotated[str, Meta(min_length=1, max_length=256)]
+_NO_CONTROL = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}
+
+Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX, extra_json_schema=_NO_CONTROL)]
+EventId = Annotated[str, Meta(min_length=1, max_length=256, extra_json_schema=_NO_CONTROL)]
+OptionalId = Annotated[str, Meta(max_length=256, extra_json_schema=_NO_CONTROL)] | None
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 """RFC 3339 with an offset, or a number: milliseconds since 1970 (below 10^11: seconds)."""
 
@@ -34,8 +30,8 @@ class InteractionEvent(Struct, gc=False, frozen=True):
     action: Annotated[str, Meta(min_length=1, max_length=64)]
     ts: Timestamp
     value: float | None = None
-    session_id: Annotated[str, Meta(max_length=256)] | None = None
-    request_id: Annotated[str, Meta(max_length=256)] | None = None
+    session_id: OptionalId = None
+    request_id: OptionalId = None
     position: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
 
 
@@ -83,6 +79,13 @@ class ProductUpdate(Struct, gc=False, frozen=True, omit_defaults=True):
     attributes: dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
     stats: ItemStats | msgspec.UnsetType | None = msgspec.UNSET
     embeds: Annotated[list[Id], Meta(max_length=100)] | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class ProductUpdateCloudEvent(Struct, gc=False, frozen=True):
+    """CloudEvents 1.0 in structured mode around a `ProductUpdate`."""
+
+    specversion: Literal["1.0"]
+    data: ProductUpdate
 
 
 class AdminCommand(Struct, gc=False, frozen=True):

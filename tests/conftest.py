@@ -36,12 +36,10 @@ def server_folder() -> Iterator[Path]:
 def postgres_uri(server_folder: Path) -> Iterator[str]:
     """URI of an embedded PostgreSQL; a crash of the machine may cost its data, so it is fast."""
     fast = {**SETTINGS, "fsync": "off", "full_page_writes": "off"}
-    log = server_folder / "postgres.log"
-    server = Postgres(server_folder / "postgres", server_folder / "sockets", log, fast).start()
+    data, sockets = server_folder / "postgres", server_folder / "postgres-sockets"
+    server = Postgres(data, sockets, server_folder, settings=fast).start()
     yield server.uri
-    server.process.request_stop()
-    server.process.wait(20)
-    server.process.kill()
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -68,11 +66,9 @@ def database_url(postgres_uri: str, migrated_template: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_server_url(server_folder: Path) -> Iterator[str]:
-    server = Redis(server_folder / "redis", server_folder / "redis.log").start()
+    server = Redis(server_folder / "redis-sockets", server_folder).start()
     yield server.url
-    server.process.request_stop()
-    server.process.wait(10)
-    server.process.kill()
+    server.stop()
 
 
 @pytest.fixture
@@ -86,11 +82,9 @@ def redis_url(redis_server_url: str) -> str:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(server_folder: Path) -> Iterator[str]:
     """host:port of an embedded broker."""
-    server = Broker(server_folder / "broker.log").start()
+    server = Broker(server_folder).start()
     yield server.bootstrap
-    server.process.request_stop()
-    server.process.wait(10)
-    server.process.kill()
+    server.stop()
 
 
 @pytest.fixture

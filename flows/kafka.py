@@ -1,0 +1,242 @@
+"""The chunk source: a Kafka partition read from the position that Postgres holds.
+
+One item a poll: everything that was fetched, as one chunk, so that a flow works on arrays and
+commits a chunk with its position in one transaction. Kafka's own offsets are never used.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from vane.errors import OperatorNeeded, Unavailable
+from vane.kafka_admin import describe_topic
+from vane.settings import Settings
+from vane.store.connection import connect, translated
+from vane.store.positions import Stream, find_log, find_position, take_position
+
+log = logging.getLogger(__name__)
+
+POLL_INTERVAL = timedelta(milliseconds=5)
+HEARTBEAT_S = 1.0
+"""An idle partition emits an empty chunk this often, so that its sink can look after itself."""
+
+DRAIN_PATIENCE_S = 10.0
+"""How long a drain waits for a broker that does not say where the log ends."""
+
+WATERMARK_TIMEOUT_S = 10.0
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Consecutive offsets of one partition: [previous_offset, next_offset), some of them empty."""
+
+    stream: Stream
+    epoch: int
+    previous_offset: int
+    next_offset: int
+    end_offset: int
+    values: list[bytes | None]
+    keys: list[bytes | None]
+    offsets: list[int]
+    receipt_us: Callable[[int], int]
+    """Broker time of the i-th message in microseconds since 1970 (dear: ask only when needed)."""
+
+    @property
+    def empty(self) -> int:
+        """How many offsets of the span carried no message."""
+        return self.next_offset - self.previous_offset - len(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Process `index` of `count`: it reads the partitions p with p % count == index."""
+
+    index: int = 0
+    count: int = 1
+
+    def owns(self, partition: int) -> bool:
+        """Whether the partition is this process's to read."""
+        return partition % self.count == self.index
+
+
+class ChunkSource(FixedPartitionedSource[Chunk, None]):
+    """One part per Kafka partition; each part takes its position (and epoch) when it is built."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        topic: str,
+        flow: str,
+        share: Share,
+        stop: Event,
+        chunk_messages_max: int,
+    ) -> None:
+        self._settings, self._topic, self._flow = settings, topic, flow
+        self._share, self._stop, self._chunk_messages_max = share, stop, chunk_messages_max
+
+    def list_parts(self) -> list[str]:
+        """The partitions of this process."""
+        _, partitions = describe_topic(self._settings.kafka_bootstrap, self._topic)
+        return [str(partition) for partition in partitions if self._share.owns(partition)]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_ChunkPartition":  # noqa: ARG002
+        """Take the position of the partition and start to read there."""
+        consumer = Consumer(_consumer_config(self._settings))
+        identity, _ = describe_topic(self._settings.kafka_bootstrap, self._topic)
+        with connect(self._settings, f"vane {self._flow} position") as connection, translated():
+            log_id = find_log(connection, identity)
+            stream = Stream(self._flow, log_id, int(for_part))
+            start = 0
+            if find_position(connection, stream) is None:
+                place = TopicPartition(self._topic, stream.partition)
+                start, _ = consumer.get_watermark_offsets(place, timeout=WATERMARK_TIMEOUT_S)
+            owner = f"{self._flow} {self._share.index}/{self._share.count}"
+            offset, epoch = take_position(connection, stream, start=start, owner=owner)
+        log.info("%s: partition %s from offset %d, epoch %d", self._topic, for_part, offset, epoch)
+        return _ChunkPartition(
+            consumer,
+            self._topic,
+            stream,
+            epoch,
+            offset,
+            messages_max=self._chunk_messages_max,
+            stop=self._stop,
+            drain_to_end=self._settings.drain == "end",
+        )
+
+
+class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
+    def __init__(
+        self,
+        consumer: Consumer,
+        topic: str,
+        stream: Stream,
+        epoch: int,
+        offset: int,
+        *,
+        messages_max: int,
+        stop: Event,
+        drain_to_end: bool,
+    ) -> None:
+        self._consumer, self._topic, self._stream = consumer, topic, stream
+        self._epoch, self._cursor, self._end = epoch, offset, offset
+        self._messages_max, self._stop, self._drain_to_end = messages_max, stop, drain_to_end
+        self._draining_until: float | None = None
+        self._at_end = False
+        self._idle = False
+        self._heartbeat_at = 0.0
+        self._place = TopicPartition(topic, stream.partition)
+        consumer.assign([TopicPartition(topic, stream.partition, offset)])
+
+    def next_batch(self) -> list[Chunk]:
+        """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle."""
+        if self._stop.is_set() and self._drained():
+            raise StopIteration
+        polled = self._consumer.consume(self._messages_max, timeout=0)
+        messages, reached = self._sort_out(polled)
+        self._idle = not polled
+        if reached > self._cursor:
+            return [self._chunk(messages, reached)]
+        if self._idle and time.monotonic() >= self._heartbeat_at:
+            return [self._chunk([], self._cursor)]
+        return []
+
+    def next_awake(self) -> datetime | None:
+        """At once while there are messages, else a few milliseconds later."""
+        return datetime.now(UTC) + POLL_INTERVAL if self._idle else None
+
+    def snapshot(self) -> None:
+        """Nothing: the position lives in Postgres."""
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def _sort_out(self, polled: list[Message]) -> tuple[list[Message], int]:
+        messages, reached = [], self._cursor
+        for message in polled:
+            error = message.error()
+            if error is None:
+                messages.append(message)
+                reached = message.offset() + 1
+                self._at_end = False
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                reached = max(reached, message.offset())
+                self._at_end = True
+            else:
+                self._raise_for(error)
+        return messages, reached
+
+    def _chunk(self, messages: list[Message], reached: int) -> Chunk:
+        _, high = self._consumer.get_watermark_offsets(self._place, cached=True)
+        self._end = max(self._end, reached, high)
+        chunk = Chunk(
+            stream=self._stream,
+            epoch=self._epoch,
+            previous_offset=self._cursor,
+            next_offset=reached,
+            end_offset=self._end,
+            values=[message.value() for message in messages],
+            keys=[message.key() for message in messages],
+            offsets=[message.offset() for message in messages],
+            receipt_us=lambda index: messages[index].timestamp()[1] * 1_000,
+        )
+        self._cursor = reached
+        self._heartbeat_at = time.monotonic() + HEARTBEAT_S
+        return chunk
+
+    def _drained(self) -> bool:
+        """Whether to stop now. A drain assigns anew, so that the broker tells the end afresh."""
+        if not self._drain_to_end:
+            return True
+        now = time.monotonic()
+        if self._draining_until is None:
+            self._at_end = False
+            self._consumer.assign(
+                [TopicPartition(self._topic, self._stream.partition, self._cursor)]
+            )
+            self._draining_until = now + DRAIN_PATIENCE_S
+        elif not self._idle:
+            self._draining_until = now + DRAIN_PATIENCE_S
+        elif now > self._draining_until:
+            log.warning("%s: the broker does not answer, stopped at %d", self._topic, self._cursor)
+            return True
+        return self._at_end
+
+    def _raise_for(self, error: KafkaError) -> None:
+        gone = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
+        if error.code() in gone:
+            low, high = self._consumer.get_watermark_offsets(
+                self._place, timeout=WATERMARK_TIMEOUT_S
+            )
+            raise OperatorNeeded(
+                f"{self._topic} partition {self._stream.partition}: offset {self._cursor} is not "
+                f"in the log, which holds {low} to {high}; to go on at {low} and count the gap "
+                f"as skipped: vane accept-gap {self._stream.flow} {self._topic} "
+                f"{self._stream.partition}"
+            )
+        if error.fatal() or not error.retriable():
+            raise Unavailable(f"Kafka: {error.str()}")
+        log.warning("Kafka: %s", error.str())
+
+
+def _consumer_config(settings: Settings) -> dict[str, str | int | bool]:
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap,
+        "group.id": "vane",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "error",
+        "fetch.queue.backoff.ms": 5,
+        "fetch.error.backoff.ms": 50,
+        "queued.min.messages": 20_000,
+        "socket.keepalive.enable": True,
+        "reconnect.backoff.max.ms": 1_000,
+    }

@@ -1,0 +1,44 @@
+"""Runs one flow in this process until it is told to stop, or until it must not go on."""
+
+import logging
+import signal
+from datetime import timedelta
+from importlib import import_module
+from threading import Event
+
+from bytewax.run import cli_main
+
+from flows.kafka import Share
+from vane.child import announce_ready, watch_parent
+from vane.errors import VaneError
+from vane.settings import Settings
+
+FLOWS = ("interactions", "catalog", "trends")
+
+EPOCH_INTERVAL = timedelta(milliseconds=500)
+
+
+def run_flow(name: str, settings: Settings, share: Share) -> None:
+    """Build and run a flow; SIGTERM and SIGINT end it cleanly, behind a committed chunk.
+
+    Raises:
+        VaneError: what ended the flow, however deep inside Bytewax it was raised.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    watch_parent()
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    flow = import_module(f"flows.{name}").build(settings, share, stop)
+    announce_ready()
+    try:
+        cli_main(flow, workers_per_process=1, epoch_interval=EPOCH_INTERVAL)  # type: ignore[no-untyped-call]
+    except BaseException as error:
+        raise _own(error) or error from error
+
+
+def _own(error: BaseException | None) -> VaneError | None:
+    """Our own error inside the wrappers that Bytewax puts around it."""
+    while error is not None and not isinstance(error, VaneError):
+        error = error.__cause__ or error.__context__
+    return error

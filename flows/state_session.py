@@ -1,0 +1,115 @@
+"""A worker's connection with its caches, and the two ways in which it writes safely.
+
+`surely` commits exactly once although answers get lost; `write_states` writes each state only over
+the version that it was computed from.
+"""
+
+import logging
+from collections.abc import Callable
+from itertools import chain, repeat
+from threading import Event as StopEvent
+
+import numpy as np
+
+from flows.item_vectors import ItemVectors
+from flows.plan import Plan
+from flows.user_states import UserStates
+from vane.errors import Unavailable
+from vane.preference import Events, States
+from vane.settings import Settings
+from vane.store import interactions as store
+from vane.store.connection import connect, translated
+from vane.tuning import Tuning
+
+log = logging.getLogger(__name__)
+
+DIMENSION = 384
+PENDING_EVENTS_MAX = 5_000
+"""Waiting events that are added in one transaction."""
+
+RECONNECT_WAITS_S = (0.0, 0.1, 0.5, 1.0)
+"""After each failed attempt; the last one repeats."""
+
+Changes = list[tuple[str, int]]
+"""Users with the versions that were committed for them."""
+
+
+class StateSession:
+    """One connection, and what was read or committed over it."""
+
+    def __init__(self, settings: Settings, tuning: Tuning, stop: StopEvent) -> None:
+        self._settings, self._stop = settings, stop
+        self._lives = tuning.half_lives_s
+        room = max(2 * settings.chunk_events_max, PENDING_EVENTS_MAX)
+        self._users = UserStates(max(settings.user_cache_users, room), DIMENSION)
+        self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION)
+        self.reconnect()
+
+    def surely(self, commit: Callable[[], Changes], committed: Callable[[], bool]) -> Changes:
+        """Commit exactly once: an outcome that got lost is looked up before another attempt.
+
+        A commit whose answer was lost names no changes: to the others it is a missed hint.
+        """
+        uncertain = False
+        while True:
+            try:
+                with translated():
+                    return [] if uncertain and committed() else commit()
+            except Unavailable as error:
+                log.warning("%s; trying again", error)
+                uncertain = True
+                self.reconnect()
+
+    def reconnect(self) -> None:
+        """A new connection and empty caches: Postgres may have come back in an older state.
+
+        Raises:
+            Unavailable: Postgres does not answer and the process is told to stop.
+        """
+        self._users.clear()
+        self.items.clear()
+        for wait_s in chain(RECONNECT_WAITS_S, repeat(RECONNECT_WAITS_S[-1])):
+            try:
+                self.connection = connect(self._settings, "vane interactions")
+                with translated():
+                    store.prepare(self.connection)
+            except Unavailable as error:
+                log.warning("%s", error)
+                if self._stop.wait(wait_s):
+                    raise
+            else:
+                return
+
+    def plan(self, users: list[str], events: Events, *, counting: bool) -> Plan:
+        """What the events do to the users as they are known here."""
+        base = self._users.read(self.connection, users)
+        return Plan.make(users, events, base, self.items.matrix, self._lives, counting=counting)
+
+    def write_states(self, plan: Plan) -> bool:
+        """Write the touched users, inside the caller's transaction.
+
+        Those that were refused are read and computed again; returns whether there were any.
+        """
+        names, states = _chosen(plan, plan.touched)
+        refused = store.write_states(self.connection, names, states) if names else []
+        if not refused:
+            return False
+        log.info("%d of %d states were written by others meanwhile", len(refused), len(names))
+        base = store.read_states(self.connection, refused, DIMENSION)
+        plan.replan(refused, base, self.items.matrix, self._lives)
+        names, states = _chosen(plan, plan.touched & np.isin(plan.users, refused))
+        left = store.write_states(self.connection, names, states) if names else []
+        assert not left, "their rows are locked by this transaction"
+        return True
+
+    def keep(self, plan: Plan) -> Changes:
+        """Remember what was committed."""
+        names, states = _chosen(plan, plan.touched)
+        self._users.keep(names, states)
+        return list(zip(names, states.version.tolist(), strict=True))
+
+
+def _chosen(
+    plan: Plan, users: np.ndarray[tuple[int], np.dtype[np.bool_]]
+) -> tuple[list[str], States]:
+    return [plan.users[row] for row in np.flatnonzero(users).tolist()], plan.states.take(users)

@@ -1,0 +1,48 @@
+"""The states of recent users that a worker keeps, so that it need not read them back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vane.preference import States
+from vane.slots import MISSING, Slots
+from vane.store.connection import Connection
+from vane.store.interactions import read_states
+
+
+class UserStates:
+    """A bounded cache of committed states.
+
+    It may be stale, as others write user rows too: every write checks the version, so a stale
+    state is refused and read again, never written over a newer one.
+    """
+
+    def __init__(self, capacity: int, dimension: int) -> None:
+        self._slots = Slots(capacity)
+        self._states = States.empty(capacity, dimension)
+        self._dimension = dimension
+
+    def read(self, connection: Connection, users: Sequence[str]) -> States:
+        """The states of distinct users, from memory where they are, else from Postgres."""
+        slots = self._slots.find(users)
+        hit = slots != MISSING
+        if hit.all():
+            return self._states.take(slots)
+        states = States.empty(len(users), self._dimension)
+        states.put(hit, self._states.take(slots[hit]))
+        missing = np.flatnonzero(~hit)
+        names = [users[row] for row in missing.tolist()]
+        states.put(missing, read_states(connection, names, self._dimension))
+        return states
+
+    def keep(self, users: Sequence[str], states: States) -> None:
+        """Remember states that were just committed."""
+        slots = self._slots.find(users)
+        missing = np.flatnonzero(slots == MISSING)
+        pinned = slots[slots != MISSING]
+        slots[missing] = self._slots.assign([users[row] for row in missing.tolist()], pinned)
+        self._states.put(slots, states)
+
+    def clear(self) -> None:
+        """Forget everything, for example after a failed transaction."""
+        self._slots.clear()

@@ -1,0 +1,97 @@
+-- read_states --
+-- The states of these users, vectors in pgvector's binary form.
+select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint,
+    version, events, event_hash, recent
+from user_preference where user_id = any(%(users)s);
+
+-- create_stage --
+-- Holds the new states of one transaction on their way into user_preference.
+create temporary table if not exists stage (
+    user_id text not null, long vector(384) not null, short vector(384) not null,
+    mass_long double precision not null, mass_short double precision not null,
+    as_of timestamptz not null, version bigint not null, events bigint not null,
+    event_hash bigint not null, recent bytea not null
+) on commit delete rows;
+
+-- plain_stage --
+alter table stage alter column long set storage plain, alter column short set storage plain,
+    alter column recent set storage plain;
+
+-- upsert_states --
+-- A row is written only over the version that its new state was computed from.
+-- Sorted by key, so that two workers never deadlock.
+insert into user_preference as old
+select * from stage order by user_id
+on conflict (user_id) do update set
+    long = excluded.long, short = excluded.short,
+    mass_long = excluded.mass_long, mass_short = excluded.mass_short,
+    as_of = excluded.as_of, version = excluded.version, events = excluded.events,
+    event_hash = excluded.event_hash, recent = excluded.recent
+where old.version = excluded.version - 1;
+
+-- refused_users --
+-- Staged rows that were not written: by now this transaction holds their locks.
+select user_id from stage join user_preference using (user_id)
+where user_preference.xmin <> pg_current_xact_id()::xid;
+
+-- clear_stage --
+truncate stage;
+
+-- adjust_counts --
+-- Events of refused users that turned out to be duplicates on the newer state.
+update stream_position set applied = applied - %(moved)s, duplicates = duplicates + %(moved)s,
+    clamped = clamped - %(clamped)s
+where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
+
+-- item_contents --
+-- The newest version of these items.
+select distinct on (item_id) item_id, version, content from item_version
+where item_id = any(%(items)s) order by item_id, version desc;
+
+-- snapshot_horizon --
+-- Every transaction below it is decided; later changes carry this id or a newer one.
+select pg_snapshot_xmin(pg_current_snapshot())::text;
+
+-- changed_items --
+-- Items that got a version in or after the transaction `since`.
+select distinct item_id from item_version where created_xid >= %(since)s::text::xid8;
+
+-- pending_items --
+-- Items by now known, of which events still wait in these partitions.
+select distinct item_id from pending
+where partition %% %(shares)s = any(%(mine)s)
+  and exists (select from item_version where item_version.item_id = pending.item_id);
+
+-- take_pending --
+-- Claim waiting events of known items; whoever deletes the row adds the term.
+delete from pending using (
+    select log_id, partition, "offset" from pending
+    where item_id = any(%(items)s) and partition %% %(shares)s = any(%(mine)s)
+    order by log_id, partition, "offset" limit %(limit)s for update
+) claimed
+where pending.log_id = claimed.log_id and pending.partition = claimed.partition
+  and pending."offset" = claimed."offset"
+returning pending.log_id, pending.partition, pending."offset", pending.recorded_at,
+    pending.user_id, pending.item_id, (extract(epoch from pending.ts) * 1000000)::bigint, pending.weight;
+
+-- resolve_interactions --
+-- Note in the log which item version the waiting events were added with.
+update interaction set item_version = resolved.item_version
+from unnest(%(logs)s::int[], %(partitions)s::int[], %(offsets)s::bigint[], %(recorded)s::timestamptz[],
+            %(versions)s::int[])
+    as resolved (log_id, partition, "offset", recorded_at, item_version)
+where interaction.log_id = resolved.log_id and interaction.partition = resolved.partition
+  and interaction."offset" = resolved."offset" and interaction.recorded_at = resolved.recorded_at;
+
+-- copy_stage --
+copy stage from stdin (format binary);
+
+-- copy_interactions --
+copy interaction (log_id, partition, "offset", recorded_at, event_id, user_id, item_id, action, ts, weight,
+    item_version, excludes, item_slot, session_id, request_id, position) from stdin (format binary);
+
+-- copy_pending --
+copy pending (log_id, partition, "offset", recorded_at, user_id, item_id, ts, weight) from stdin;
+
+-- copy_dead_letters --
+copy dead_letter (log_id, partition, "offset", flow, field, reason, key, payload, recorded_at) from stdin;

@@ -1,0 +1,19 @@
+"""The tuning document in table `setting`."""
+
+import msgspec
+
+from vane.store.connection import Connection, translated
+from vane.store.sql import load_queries
+from vane.tuning import Tuning
+
+_SQL = load_queries("tuning")
+
+
+def read_tuning(connection: Connection) -> tuple[Tuning, int]:
+    """The tuning and its version; the defaults are stored at the first call."""
+    with translated():
+        default = msgspec.json.encode(Tuning()).decode()
+        connection.execute(_SQL["create_tuning"], {"value": default})
+        row = connection.execute(_SQL["read_tuning"]).fetchone()
+    assert row is not None
+    return msgspec.convert(row[0], Tuning), row[1]

@@ -65,18 +65,19 @@ create table item (
     author       text,
     published_at timestamptz,
     available    boolean not null default true,
-    attributes   jsonb,
+    attributes   json,                          -- as it came: jsonb would turn 1e300 into 301 digits
     stats        jsonb,
     embeds       text[] not null default '{}',
     text_hash    bigint,                        -- of the text that content was made from, with the model
     content      halfvec(384),                  -- null: no text
     created_at   timestamptz not null default now(),
     updated_at   timestamptz not null default now()
-);
+) with (fillfactor = 70);                       -- a patch of price or stats stays HOT, so off the HNSW index
 alter table item alter column content set storage plain;
 create index item_content on item using hnsw (content halfvec_ip_ops) with (m = 16, ef_construction = 100);
 create index item_category on item (category);
 create index item_kind on item (kind);
+create index item_created_at on item (created_at desc, item_id);
 
 -- Every content an item has had; never updated, kept while the interaction log refers to it.
 create table item_version (
@@ -158,6 +159,7 @@ create table item_trend (
     heat_10k    double precision not null
 ) with (fillfactor = 70);
 create index item_trend_1d on item_trend (heat_1d desc);
+create index item_trend_7d on item_trend (heat_7d desc);
 
 create table setting (
     key     text primary key,

@@ -1,0 +1,103 @@
+"""The catalogue: product updates from Kafka become rows of `item`, with content embeddings."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from flows.catalog_batch import CatalogWriter
+from flows.kafka import Chunk, ChunkSource, Share
+from vane.bus import Publisher
+from vane.embedding import load_encoder
+from vane.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TOPIC = "product-updates"
+
+CHUNK_MESSAGES_MAX = 1_024
+"""Enough texts to sort by length; few enough to commit every few seconds."""
+
+PROGRESS_INTERVAL_S = 5.0
+
+
+def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
+    """The flow of one process; the model is loaded here, so a wrong one ends the start.
+
+    Args:
+        settings: of the servers, the model and its batches.
+        share: which partitions of `product-updates` are this process's.
+        stop: once set, the flow ends after its chunk, or at the end of the log.
+
+    Raises:
+        SettingError: there is no such model, or its vectors do not fit the tables.
+    """
+    encode = load_encoder(settings.embedding_model, settings.embedding_batch_items)
+    flow = Dataflow("catalog")
+    source = ChunkSource(
+        settings,
+        topic=TOPIC,
+        flow="catalog",
+        share=share,
+        stop=stop,
+        chunk_messages_max=CHUNK_MESSAGES_MAX,
+    )
+    chunks = op.input("updates", flow, source)
+    writer = CatalogWriter(settings, encode, Publisher(settings.redis_url))
+    op.output("commit", chunks, CatalogSink(writer))
+    return flow
+
+
+class CatalogSink(DynamicSink[Chunk]):
+    """Commits chunks, and says how far it is while there is a backlog."""
+
+    def __init__(self, writer: CatalogWriter) -> None:
+        self._writer = writer
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Partition":  # noqa: ARG002
+        """The one worker's end of the flow."""
+        return _Partition(self._writer, Progress())
+
+
+class Progress:
+    """A log line every few seconds while messages wait, and one when none does any more."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._remaining: dict[int, int] = {}
+        self._behind_since: float | None = None
+        self._done = 0
+
+    def note(self, chunk: Chunk) -> None:
+        """A chunk was committed."""
+        now = self._clock()
+        self._done += len(chunk.values)
+        self._remaining[chunk.stream.partition] = chunk.end_offset - chunk.next_offset
+        remaining = sum(self._remaining.values())
+        if self._behind_since is None:
+            self._done = 0
+            self._behind_since = now if remaining else None
+        elif not remaining:
+            log.info("%d updates, none remaining", self._done)
+            self._behind_since = None
+        elif now >= self._behind_since + PROGRESS_INTERVAL_S:
+            rate = self._done / (now - self._behind_since)
+            log.info("%d updates, %.0f/s, %d remaining", self._done, rate, remaining)
+            self._done, self._behind_since = 0, now
+
+
+class _Partition(StatelessSinkPartition[Chunk]):
+    def __init__(self, writer: CatalogWriter, progress: Progress) -> None:
+        self._writer, self._progress = writer, progress
+
+    def write_batch(self, items: list[Chunk]) -> None:
+        for chunk in items:
+            for part in self._writer.apply(chunk):
+                self._progress.note(part)
+
+    def close(self) -> None:
+        self._writer.close()

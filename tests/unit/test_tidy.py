@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from vane.settings import Settings
+from vane.cli import COMMANDS
+from vane.settings import Settings, variable
 from vane.store.sql import load_queries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +22,7 @@ MODULES = sorted(
     p for top in ("vane", "flows", "api", "schemas") for p in (ROOT / top).rglob("*.py")
 )
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 QUERY_FILES = sorted((ROOT / "vane" / "store" / "sql").glob("*.sql"))
 
 
@@ -83,3 +85,28 @@ def test_every_setting_has_a_meaning_and_a_use(spec: Field[Any]) -> None:
 def test_the_settings_page_is_up_to_date() -> None:
     script = runpy.run_path(str(ROOT / "scripts" / "settings_table.py"))
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert set(re.findall(r"(?<![\w-])vane ([a-z][a-z-]+)", _code(text))) <= set(COMMANDS)
+    made = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(re.findall(r"\bmake ([a-z][a-z-]*)", _code(text))) <= set(made)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_the_settings_of_a_page_exist(page: Path) -> None:
+    named = set(re.findall(r"VANE_[A-Z_]+", page.read_text(encoding="utf-8")))
+    assert named <= {variable(spec.name) for spec in fields(Settings)}
+
+
+def _code(text: str) -> str:
+    """What is set as code in a page: blocks and spans."""
+    return "\n".join(re.findall(r"^```.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))

@@ -1,0 +1,357 @@
+"""flows/trends on real PostgreSQL: every committed log row counts exactly once."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+from threading import Event
+from typing import NamedTuple
+
+import msgspec
+import psycopg
+import pytest
+import redis
+from bytewax.dataflow import Dataflow
+from bytewax.testing import run_main
+
+import flows.trends
+from flows.kafka import Share
+from flows.trends import Batch, LogReader, aggregate_batch, build
+from schemas.events import TrendsHint
+from vane.bus import TRENDS
+from vane.errors import Fenced
+from vane.interaction import TREND_SLOTS, item_slot
+from vane.popularity import HALF_LIVES_S, HEATS
+from vane.settings import Settings
+from vane.store import trends as store
+from vane.store.connection import Connection
+from vane.store.positions import TopicIdentity, open_log
+from vane.store.trends import flush_trends, read_log_spans, trends_lag
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+ALL_SLOTS = list(range(TREND_SLOTS))
+PARTITIONS = 3
+
+
+class Logged(NamedTuple):
+    item: str
+    weight: float
+    ts: datetime
+
+
+class Log:
+    """Stands for flows/interactions: writes log rows together with its position."""
+
+    def __init__(self, connection: Connection, topic_id: str = "1") -> None:
+        self._connection = connection
+        self.log_id = open_log(connection, TopicIdentity("test", "user-interactions", topic_id))
+        self._next = dict.fromkeys(range(PARTITIONS), 10)
+        self.events: list[Logged] = []
+
+    def append(self, partition: int, events: list[Logged], *, empty: int = 0) -> None:
+        """Commit events at the next offsets, behind `empty` offsets without any."""
+        first = self._next[partition] + empty
+        self._next[partition] = first + len(events)
+        with self._connection.transaction():
+            self._connection.execute(
+                "insert into stream_position (flow, log_id, partition, start_offset, next_offset) "
+                "values ('interactions', %s, %s, 10, 10) on conflict do nothing",
+                [self.log_id, partition],
+            )
+            self._connection.execute(
+                "update stream_position set next_offset = %s, applied = applied + %s, "
+                "empty = empty + %s "
+                "where flow = 'interactions' and log_id = %s and partition = %s",
+                [first + len(events), len(events), empty, self.log_id, partition],
+            )
+            self.insert(partition, first, events)
+        self.events += events
+
+    def insert(self, partition: int, first: int, events: list[Logged]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                'insert into interaction (log_id, partition, "offset", recorded_at, event_id, '
+                "user_id, item_id, action, ts, weight, excludes, item_slot) "
+                "values (%s, %s, %s, now(), %s, 'u', %s, 'view', %s, %s, false, %s)",
+                [
+                    (self.log_id, partition, first + i, f"e{i}", item, ts, weight, item_slot(item))
+                    for i, (item, weight, ts) in enumerate(events)
+                ],
+            )
+
+
+def some_events(count: int, seed: int) -> list[Logged]:
+    random = Random(seed)
+    return [
+        Logged(
+            item=f"item-{min(int(random.expovariate(0.1)), 60)}",
+            weight=random.choice([1.0, 2.0, 8.0, 0.0, -4.0]),
+            ts=START + timedelta(seconds=random.uniform(0, 5e5)),
+        )
+        for _ in range(count)
+    ]
+
+
+def flush(connection: Connection, batch: Batch) -> None:
+    flushed = aggregate_batch(batch)
+    flush_trends(connection, flushed.advances, flushed.added)
+
+
+def catch_up(connection: Connection, slots: list[int] = ALL_SLOTS) -> int:
+    """Read and flush to the end; returns the number of batches."""
+    reader, batches = LogReader(connection, slots, "test"), 0
+    while batch := reader.read_batch():
+        flush(connection, batch)
+        batches += 1
+    return batches
+
+
+def run(flow: Dataflow) -> None:
+    run_main(flow)  # type: ignore[no-untyped-call]
+
+
+def stored(connection: Connection) -> dict[str, tuple[int, dict[str, float]]]:
+    rows = connection.execute(f"select item_id, events, {', '.join(HEATS)} from item_trend")
+    return {item: (events, dict(zip(HEATS, heats, strict=True))) for item, events, *heats in rows}
+
+
+def assert_exact(connection: Connection, events: list[Logged]) -> None:
+    """Counts are equal, and each heat is what a direct sum over all events gives."""
+    trends = stored(connection)
+    assert {item: events for item, (events, _) in trends.items()} == Counter(e.item for e in events)
+    sums: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for item, weight, ts in events:
+        for name, half_life_s in HALF_LIVES_S.items():
+            sums[item, name].append(
+                max(weight, 0) * 2 ** ((ts - START).total_seconds() / half_life_s)
+            )
+    for (item, name), parts in sums.items():
+        offset = START.timestamp() / HALF_LIVES_S[name]
+        expected = offset + math.log2(math.fsum(parts)) if math.fsum(parts) else -math.inf
+        assert trends[item][1][name] == pytest.approx(expected, abs=1e-6)
+    assert trends_lag(connection) == 0
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows.trends, "BATCH_OFFSETS_MAX", 100)
+
+
+@pytest.fixture
+def log(connection: Connection) -> Log:
+    return Log(connection)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_trends_are_the_direct_sums_over_partitions_gaps_and_batches(
+    connection: Connection, log: Log
+) -> None:
+    for seed in range(6):
+        log.append(seed % PARTITIONS, some_events(100 * (1 + seed % 2), seed), empty=7 * seed)
+    assert trends_lag(connection) == len(log.events)
+    assert catch_up(connection) > 6
+    assert_exact(connection, log.events)
+    assert catch_up(connection) == 0
+    log.append(1, some_events(50, seed=9))
+    assert catch_up(connection) == 1
+    assert_exact(connection, log.events)
+
+
+def test_rows_beyond_the_interactions_position_are_not_read(
+    connection: Connection, log: Log
+) -> None:
+    log.append(0, some_events(5, seed=1))
+    log.insert(0, 15, some_events(5, seed=2))
+    catch_up(connection)
+    assert_exact(connection, log.events)
+
+
+def test_an_older_log_is_read_first_and_to_its_end(connection: Connection, log: Log) -> None:
+    old, new = some_events(1_000, seed=1), [Logged("new", 1.0, START)]
+    log.append(0, old)
+    newer = Log(connection, topic_id="2")
+    newer.append(0, new)
+    assert catch_up(connection) == 2
+    assert_exact(connection, old + new)
+    assert stored(connection)["new"][1]["heat_1k"] == pytest.approx(1.0)  # 1,000 events before it
+
+
+def test_the_event_clock_of_one_partition_depends_on_the_log_alone(
+    connection: Connection, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flows.trends, "BATCH_OFFSETS_MAX", 7)
+    events = [event._replace(weight=1.0) for event in some_events(200, seed=3)]
+    log.append(0, events)
+    catch_up(connection)
+    for item, (_, heats) in stored(connection).items():
+        clocks = [clock for clock, event in enumerate(events) if event.item == item]
+        direct = math.log2(math.fsum(2 ** (clock / 1_000) for clock in clocks))
+        assert heats["heat_1k"] == pytest.approx(direct, abs=1e-9)
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_crash_between_read_and_commit_loses_and_repeats_nothing(
+    connection: Connection, log: Log
+) -> None:
+    log.append(0, some_events(450, seed=1))
+    for _ in range(3):
+        reader = LogReader(connection, ALL_SLOTS, "dies")
+        first, second = reader.read_batch(), reader.read_batch()
+        assert first is not None
+        assert second is not None
+        flush(connection, first)
+    catch_up(connection)
+    assert_exact(connection, log.events)
+
+
+def test_a_failure_behind_the_fence_takes_the_positions_back(
+    connection: Connection, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log.append(0, some_events(50, seed=1))
+    batch = LogReader(connection, ALL_SLOTS, "test").read_batch()
+    assert batch is not None
+    with monkeypatch.context() as patch:
+        patch.setitem(store._SQL, "write_trends", "insert into item_trend (nothing) values (1)")
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            flush(connection, batch)
+    assert trends_lag(connection) == 50
+    flush(connection, batch)
+    assert_exact(connection, log.events)
+
+
+def test_a_batch_cannot_be_applied_twice(connection: Connection, log: Log) -> None:
+    log.append(0, some_events(50, seed=1))
+    batch = LogReader(connection, ALL_SLOTS, "test").read_batch()
+    assert batch is not None
+    flush(connection, batch)
+    with pytest.raises(Fenced, match="16 of 16 slot positions are no longer ours"):
+        flush(connection, batch)
+    assert_exact(connection, log.events)
+
+
+def test_an_owner_that_was_replaced_is_fenced_off(connection: Connection, log: Log) -> None:
+    log.append(0, some_events(50, seed=1))
+    zombie = LogReader(connection, ALL_SLOTS, "zombie")
+    late = zombie.read_batch()
+    assert late is not None
+    successor = LogReader(connection, ALL_SLOTS, "successor")
+    mine = successor.read_batch()
+    assert mine is not None
+    with pytest.raises(Fenced):
+        flush(connection, late)
+    flush(connection, mine)
+    log.append(0, some_events(50, seed=2))
+    again = zombie.read_batch()
+    assert again is not None
+    with pytest.raises(Fenced):
+        flush(connection, again)
+    catch_up(connection)
+    assert_exact(connection, log.events)
+
+
+def test_processes_share_the_slots_and_one_can_take_over_all_of_them(
+    connection: Connection, log: Log
+) -> None:
+    shares = [[s for s in ALL_SLOTS if Share(index, 2).owns(s)] for index in range(2)]
+    log.append(0, some_events(300, seed=1))
+    catch_up(connection, shares[0])
+    assert {item_slot(item) % 2 for item in stored(connection)} == {0}
+    catch_up(connection, shares[1])
+    assert_exact(connection, log.events)
+    log.append(0, some_events(300, seed=2))
+    catch_up(connection, shares[1])
+    log.append(2, some_events(300, seed=3))
+    catch_up(connection)
+    assert_exact(connection, log.events)
+
+
+def test_positions_count_their_own_rows_and_end_where_the_log_ends(
+    connection: Connection, log: Log
+) -> None:
+    log.append(0, some_events(300, seed=1), empty=5)
+    catch_up(connection)
+    rows = connection.execute(
+        "select flow, next_offset, applied, empty from stream_position where flow like 'trends/%'"
+    ).fetchall()
+    expected = Counter(f"trends/{item_slot(event.item):02d}" for event in log.events)
+    assert len(rows) == TREND_SLOTS
+    assert {flow: applied for flow, _, applied, _ in rows if applied} == expected
+    [span] = read_log_spans(connection)
+    assert {next_offset for _, next_offset, _, _ in rows} == {span.next_offset}
+    assert all(applied + empty == 305 for _, _, applied, empty in rows)
+
+
+def test_the_dataflow_drains_to_the_end_and_publishes_a_hint(
+    connection: Connection, log: Log, settings: Settings
+) -> None:
+    log.append(0, some_events(300, seed=1))
+    stop = Event()
+    stop.set()
+    with redis.Redis.from_url(settings.redis_url) as client, client.pubsub() as pubsub:
+        pubsub.subscribe(TRENDS)
+        assert pubsub.get_message(timeout=2) is not None
+        run(build(replace(settings, drain="end"), Share(), stop))
+        message = pubsub.get_message(timeout=2)
+    assert message is not None
+    hint = msgspec.json.decode(message["data"], type=TrendsHint)
+    assert hint.items == len({event.item for event in log.events})
+    assert_exact(connection, log.events)
+
+
+def test_without_a_drain_a_stop_leaves_the_rest_for_the_next_start(
+    connection: Connection, log: Log, settings: Settings
+) -> None:
+    log.append(0, some_events(10, seed=1))
+    stop = Event()
+    stop.set()
+    run(build(settings, Share(), stop))
+    assert trends_lag(connection) == 10
+
+
+SLOW_FLOW = """
+import os, flows.trends
+from flows.kafka import Share
+from flows.run import run_flow
+from vane.settings import load_settings
+flows.trends.BATCH_OFFSETS_MAX = 40
+run_flow("trends", load_settings(os.environ), Share())
+"""
+
+
+def start_flow(settings: Settings) -> "subprocess.Popen[bytes]":
+    environ = {
+        **os.environ,
+        "VANE_DATABASE_URL": settings.database_url,
+        "VANE_REDIS_URL": settings.redis_url,
+        "VANE_TRENDS_FLUSH_MS": "10",
+        "VANE_DRAIN": "end",
+    }
+    return subprocess.Popen([sys.executable, "-c", SLOW_FLOW], env=environ)
+
+
+def test_kill_9_in_the_middle_of_a_catch_up_is_exact(
+    connection: Connection, log: Log, settings: Settings
+) -> None:
+    for partition in range(PARTITIONS):
+        log.append(partition, some_events(4_000, seed=partition))
+    for _ in range(3):
+        before = trends_lag(connection)
+        process = start_flow(settings)
+        while trends_lag(connection) == before:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+        assert trends_lag(connection) > 0
+    process = start_flow(settings)
+    while trends_lag(connection) > 6_000:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    assert_exact(connection, log.events)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from vane.cli.context import ADDRESSES, DataDir, Json, data_folder
-from vane.embedded.endpoints import Endpoints
+from vane.embedded.folder import Endpoints
 from vane.settings import Settings, load_settings, variable
 
 HIDDEN = "***"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from vane.embedded.endpoints import DataFolder, Endpoints
+from vane.embedded.folder import DataFolder, Endpoints
 from vane.errors import UsageError
 from vane.settings import Settings, load_settings, variable
 

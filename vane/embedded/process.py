@@ -22,6 +22,12 @@ def package_folder(name: str) -> Path:
     return Path(spec.origin).parent
 
 
+def rotate(logs: Path) -> None:
+    """Begin new log files in a folder and keep one old one of each."""
+    for log in logs.glob("*.log"):
+        log.replace(log.with_suffix(".log.1"))
+
+
 class ChildProcess:
     """A process in a session of its own, so that Ctrl-C reaches only its parent.
 

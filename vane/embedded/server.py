@@ -65,6 +65,14 @@ class Server(ABC):
             self._process.wait(self.stop_timeout_s)
             self._process.kill()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+
+    def message(self) -> str:
+        """The end of its log."""
+        return self.process.tail()
+
     @abstractmethod
     def _spawn(self) -> ServerProcess: ...
 

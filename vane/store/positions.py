@@ -1,5 +1,6 @@
 """Logs and positions: which log a flow reads, where it stands, and who may advance it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -122,6 +123,17 @@ def advance_position(
             f"{stream.flow}: log {stream.log_id} partition {stream.partition} at offset {previous} "
             f"is no longer ours (epoch {epoch})"
         )
+
+
+def unread_messages(connection: Connection, flows: Sequence[str]) -> dict[str, int]:
+    """Messages of each topic's newest log that were known and not read yet: a lower bound.
+
+    Args:
+        connection: to the migrated database.
+        flows: the flows that read from Kafka.
+    """
+    rows = connection.execute(_SQL["unread"], {"flows": list(flows)}).fetchall()
+    return {topic: int(count) for topic, count in rows}
 
 
 def accept_gap(connection: Connection, stream: Stream, next_offset: int) -> None:

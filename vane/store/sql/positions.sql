@@ -53,3 +53,11 @@ update stream_position
 set next_offset = %(next)s, skipped = skipped + %(next)s - next_offset, epoch = epoch + 1
 where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s and next_offset <= %(next)s
 returning skipped;
+
+-- unread --
+-- Per topic, how far its reading flow was from the end of the newest log when it last looked.
+select log.topic, sum(greatest(end_offset - next_offset, 0))::bigint
+from stream_position join log using (log_id)
+where flow = any (%(flows)s)
+  and log_id in (select max(log_id) from log group by topic)
+group by log.topic;

@@ -1,7 +1,8 @@
-"""Where a running `vane up` serves: a file in its data folder, and the lock that shows it runs."""
+"""The data folder of `vane up`: whose it is, the lock that shows it runs, where it serves."""
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from typing import IO
 
@@ -11,6 +12,8 @@ from vane.errors import UsageError
 
 MARKER = "vane.json"
 """A folder that holds this file is ours."""
+ORPHANS_END_S = 45.0
+"""After a kill -9 of `vane up` its children end by themselves, PostgreSQL the last."""
 
 
 class Endpoints(msgspec.Struct, frozen=True):
@@ -30,44 +33,62 @@ class DataFolder:
         self.path = path.expanduser().resolve()
         self._lock: IO[str] | None = None
 
+    @property
+    def lock(self) -> int:
+        """Descriptor of the claimed lock; it stays locked until all who inherit it have ended."""
+        assert self._lock is not None
+        return self._lock.fileno()
+
     def claim(self) -> None:
-        """Make the folder ours and lock it for the life of this process.
+        """Make the folder ours and lock it; waits for the children of a killed predecessor.
 
         Raises:
             UsageError: something else lies there, or another `vane up` runs on it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            foreign = not (self.path / MARKER).exists() and any(self.path.iterdir())
-            if foreign:
+            if not (self.path / MARKER).exists() and any(self.path.iterdir()):
                 raise UsageError(
                     f"{self.path} is not a data folder of Vane and not empty: choose another one "
                     "with --data-dir"
                 )
-            (self.path / MARKER).write_text('{"vane": 1}\n')
+            (self.path / MARKER).write_text('{"layout": 1}\n')
             self._lock = (self.path / "lock").open("a+")
         except OSError as error:
             raise UsageError(f"data folder {self.path}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.seek(0)
-            owner = self._lock.read().strip() or "unknown"
-            raise UsageError(f"vane up already runs on {self.path} (pid {owner})") from None
+        deadline = time.monotonic() + ORPHANS_END_S
+        while not _try_lock(self._lock):
+            owner = self._owner()
+            if owner is not None:
+                raise UsageError(f"vane up already runs on {self.path} (pid {owner})")
+            if time.monotonic() > deadline:
+                raise UsageError(f"processes of a killed vane up still use {self.path}")
+            time.sleep(0.1)
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
+
+    def _owner(self) -> int | None:
+        """The process that claimed the folder last, None where it has ended."""
+        try:
+            pid = int((self.path / "lock").read_text())
+        except (OSError, ValueError):
+            return None
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            return pid  # it lives, as another user
+        return pid
 
     def is_claimed(self) -> bool:
         """Whether a `vane up` runs on the folder."""
         try:
             with (self.path / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return not _try_lock(lock) and self._owner() is not None
         except FileNotFoundError:
             return False
-        except BlockingIOError:
-            return True
-        return False
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Publish the addresses in one move, for the owner's eyes alone."""
@@ -89,6 +110,14 @@ class DataFolder:
     @property
     def _endpoints(self) -> Path:
         return self.path / "endpoints.json"
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_private(path: Path, content: bytes) -> None:

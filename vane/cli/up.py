@@ -1,0 +1,149 @@
+"""`vane up`: everything on this machine."""
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from vane.cli.context import data_folder
+from vane.cli.machine import FLOWS, Machine
+from vane.embedded.broker import LOOPBACK, free_port
+from vane.errors import UsageError
+from vane.settings import load_settings
+
+
+def up(
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="VANE_DATA_DIR", help="Folder of the state.", show_default="vane-data"),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Port of the API; 0: any free one.")
+    ] = 8000,
+    demo: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--demo/--no-demo", help="With a demo catalogue, once there is one.")
+    ] = True,
+    flows: Annotated[
+        str, typer.Option(help="Flows to run, comma-separated.", metavar="NAMES")
+    ] = ",".join(FLOWS),
+) -> None:
+    """Run everything on this machine, with servers of its own.
+
+    Ctrl-C stops it and loses nothing; a second start goes on with the same state. The embedded
+    broker keeps messages in memory, so they are read to the end before it stops: killing
+    [bold]vane up[/] with -9 can lose messages that were acknowledged and not read yet.
+
+    Example: [cyan]vane up --data-dir ~/shop --port 8000[/]
+    """
+    del demo
+    settings = load_settings(os.environ)
+    names = parse_flows(flows)
+    folder = data_folder(data_dir)
+    folder.claim()
+    screen = Screen()
+    signals = StopSignals()
+    machine = Machine(folder, settings, flows=names, port=usable_port(port), say=screen.say)
+    try:
+        with signals.interrupting():
+            screen.say(f"Vane starts in {folder.path}")
+            machine.supervisor.start()
+        folder.write_endpoints(machine.endpoints)
+        screen.show_addresses(machine, folder.path)
+        machine.supervisor.watch(signals.stop)
+    except KeyboardInterrupt:
+        pass  # asked to stop before everything was up
+    finally:
+        folder.remove_endpoints()
+        machine.supervisor.stop(signals.hurry)
+    screen.say("Vane has stopped")
+
+
+class StopSignals:
+    """Ctrl-C, SIGTERM and a closed terminal set `stop`; Ctrl-C after that sets `hurry`."""
+
+    def __init__(self) -> None:
+        self.stop, self.hurry = Event(), Event()
+        self._interrupts = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._receive)
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Within, `stop` also raises KeyboardInterrupt."""
+        self._interrupts = True
+        try:
+            yield
+        finally:
+            self._interrupts = False
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.stop.is_set():
+            if number == signal.SIGINT:
+                self.hurry.set()
+            return
+        self.stop.set()
+        if self._interrupts:
+            raise KeyboardInterrupt
+
+
+class Screen:
+    """The terminal; colours only where there is one, and a closed one stops nothing."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Write a line."""
+        with contextlib.suppress(OSError, SystemExit):  # rich exits on a broken pipe
+            self._console.print(text, style=style, markup=False)
+
+    def show_addresses(self, machine: Machine, folder: Path) -> None:
+        """Tell where everything serves."""
+        endpoints = machine.endpoints
+        self.say("Vane is ready", "bold green")
+        self.say(f"  API         {endpoints.api}", "bold")
+        self.say(f"  Kafka       {endpoints.kafka}")
+        self.say(f"  PostgreSQL  {endpoints.postgres}")
+        self.say(f"  Redis       {endpoints.redis}")
+        self.say(f"  Admin key   {folder / 'admin.key'}")
+        self.say(f"  Logs        {folder / 'logs'}")
+        self.say("Ctrl-C stops everything and loses nothing", "dim")
+
+
+def parse_flows(text: str) -> list[str]:
+    """The flows named in `text`, comma-separated.
+
+    Raises:
+        UsageError: there is no such flow.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := sorted(set(names) - set(FLOWS)):
+        raise UsageError(f"--flows: no flow {unknown[0]!r}; there are {', '.join(FLOWS)}")
+    return names
+
+
+def usable_port(port: int) -> int:
+    """The port itself where it is free, any free one for 0.
+
+    Raises:
+        UsageError: something listens on it, or we may not.
+    """
+    if port == 0:
+        return free_port()
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise UsageError(
+                f"port {port}: {error.strerror}; choose another one with --port (0: any free one)"
+            ) from error
+    return port

@@ -60,7 +60,9 @@ class ItemVectors:
         self._watching = False
 
     def _load(self, connection: Connection, items: list[str], pinned: Ints) -> None:
-        names, versions, filled, vectors = read_item_contents(connection, items)
+        names, versions, filled, vectors = read_item_contents(
+            connection, items, self.matrix.shape[1]
+        )
         if names:
             slots = self._slots.assign(names, pinned)
             self._version[slots] = versions

@@ -18,7 +18,7 @@ from vane.errors import Unavailable
 from vane.preference import Events, States
 from vane.settings import Settings
 from vane.store import interactions as store
-from vane.store.connection import connect, translated
+from vane.store.connection import Connection, connect, translated
 from vane.tuning import Tuning
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class StateSession:
         room = max(2 * settings.chunk_events_max, PENDING_EVENTS_MAX)
         self._users = UserStates(max(settings.user_cache_users, room), DIMENSION)
         self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION)
-        self.reconnect()
+        self.connection = self._connect()
 
     def surely(self, commit: Callable[[], Changes], committed: Callable[[], bool]) -> Changes:
         """Commit exactly once: an outcome that got lost is looked up before another attempt.
@@ -68,17 +68,22 @@ class StateSession:
         """
         self._users.clear()
         self.items.clear()
+        self.connection.close()
+        self.connection = self._connect()
+
+    def _connect(self) -> Connection:
         for wait_s in chain(RECONNECT_WAITS_S, repeat(RECONNECT_WAITS_S[-1])):
             try:
-                self.connection = connect(self._settings, "vane interactions")
+                connection = connect(self._settings, "vane interactions")
                 with translated():
-                    store.prepare(self.connection)
+                    store.prepare(connection)
             except Unavailable as error:
                 log.warning("%s", error)
                 if self._stop.wait(wait_s):
                     raise
             else:
-                return
+                return connection
+        raise AssertionError("the waits never end")
 
     def plan(self, users: list[str], events: Events, *, counting: bool) -> Plan:
         """What the events do to the users as they are known here."""

@@ -66,8 +66,7 @@ def copy_data(column_count: int, *pieces: Sequence[bytes]) -> bytes:
     return HEADER + b"".join(rows) + TRAILER
 
 
-def read_vectors(cells: Sequence[bytes], kind: str) -> NDArray[np.float32]:
-    """Binary `vector` (kind ">f4") or `halfvec` (">f2") cells as float32, shape (n, d)."""
-    return np.frombuffer(b"".join(cell[4:] for cell in cells), kind).reshape(len(cells), -1).astype(
-        np.float32
-    )  # fmt: skip
+def read_vectors(cells: Sequence[bytes], kind: str, dimension: int) -> NDArray[np.float32]:
+    """Binary `vector` (kind ">f4") or `halfvec` (">f2") cells as float32, (n, dimension)."""
+    values = np.frombuffer(b"".join(cell[4:] for cell in cells), kind)
+    return values.reshape(len(cells), dimension).astype(np.float32)

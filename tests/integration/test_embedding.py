@@ -1,0 +1,46 @@
+"""The real MiniLM, loaded once; nothing is looked up in the network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vane.embedding import BUNDLED_MODEL, DIMENSIONS, Encode, load_encoder
+from vane.errors import SettingError
+
+
+@pytest.fixture(scope="session")
+def encode() -> Iterator[Encode]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("looked up a host"))
+        yield load_encoder(BUNDLED_MODEL, 8)
+
+
+def test_texts_become_unit_rows_in_their_order(encode: Encode) -> None:
+    texts = ["a long text about the history of France " * 9, "cat", "kitten", "tax law"]
+    rows = encode(texts)
+    assert rows.shape == (4, DIMENSIONS)
+    assert rows.dtype == np.float32
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
+    assert rows[1] @ rows[2] > 0.7
+    assert rows[1] @ rows[3] < 0.3
+    assert encode(texts[::-1])[::-1] == pytest.approx(rows, abs=1e-5)
+
+
+def test_an_unknown_model_is_a_setting_error(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=f"VANE_EMBEDDING_MODEL.*{BUNDLED_MODEL}"):
+        load_encoder(str(tmp_path), 8)
+
+
+def test_a_model_of_another_dimension_is_refused_at_start(tmp_path: Path) -> None:
+    # imported here, as it takes seconds that the collection of other tests should not wait for
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding  # noqa: PLC0415
+    from tokenizers import Tokenizer  # noqa: PLC0415
+    from tokenizers.models import WordLevel  # noqa: PLC0415
+
+    words = Tokenizer(WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
+    SentenceTransformer(modules=[StaticEmbedding(words, embedding_dim=16)]).save(str(tmp_path))
+    with pytest.raises(SettingError, match="384 dimensions; this one has 16"):
+        load_encoder(str(tmp_path), 8)

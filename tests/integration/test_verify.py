@@ -1,0 +1,394 @@
+"""`vane verify` on a small database that is consistent by code of this file, then corrupted."""
+
+import math
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+import xxhash
+from numpy.typing import NDArray
+
+from vane.audit import Report
+from vane.cli import main
+from vane.settings import Settings
+from vane.store.connection import Connection
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+LONG_S, SHORT_S = 30 * 86_400.0, 6 * 3_600.0
+HEATS = {
+    "heat_15m": 900.0,
+    "heat_1h": 3_600.0,
+    "heat_2h24m": 8_640.0,
+    "heat_1d": 86_400.0,
+    "heat_7d": 604_800.0,
+    "heat_never": math.inf,
+    "heat_1k": math.inf,
+    "heat_10k": math.inf,
+}
+RANDOM = np.random.default_rng(3)
+VECTORS = {item: RANDOM.standard_normal(384).astype(np.float16) for item in ("jazz", "rock")}
+VERSIONS = {"jazz": 1, "rock": 4, "untitled": 2}  # "untitled" has no content, others are unknown
+
+THIRD = float(np.float32(1 / 3))  # as the column holds it
+
+Verify = Callable[..., tuple[int, str]]
+
+
+class Row(NamedTuple):
+    user: str
+    item: str
+    minutes: int
+    weight: float
+
+
+ROWS = [
+    Row("ann", "jazz", 0, 1.0),
+    Row("ann", "rock", 500, 8.0),
+    Row("bob", "jazz", 30, 2.0),
+    Row("bob", "not-there-yet", 40, 4.0),
+    Row("ann", "jazz", 100, -4.0),
+    Row("ann", "untitled", 700, 1.0),
+    Row("cid", "not-there-yet", 5, 2.0),
+    *(Row("dot", "jazz" if n % 3 else "rock", 7 * n, THIRD) for n in range(40)),
+]
+
+
+def time_of(row: Row) -> datetime:
+    return START + timedelta(minutes=row.minutes)
+
+
+def text_of(vector: NDArray[np.floating]) -> str:
+    return "[" + ",".join(map(str, vector.tolist())) + "]"
+
+
+def slot_of(item: str) -> int:
+    return xxhash.xxh3_64_intdigest(item.encode()) % 16
+
+
+def write_items(connection: Connection) -> None:
+    for item, version in VERSIONS.items():
+        content = text_of(VECTORS[item]) if item in VECTORS else None
+        connection.execute(
+            "insert into item_version (item_id, version, content) values (%s, %s, %s::halfvec)",
+            [item, version, content],
+        )
+
+
+def write_log(connection: Connection) -> None:
+    """One log row an offset from 5 on; then a dead letter, a duplicate and nothing."""
+    connection.execute("insert into log (cluster_id, topic, topic_id) values ('c', 't', 'i')")
+    for offset, row in enumerate(ROWS, start=5):
+        waits = row.item not in VERSIONS
+        place = [offset, row.user, row.item, time_of(row), row.weight]
+        connection.execute(
+            'insert into interaction (log_id, partition, "offset", recorded_at, event_id, user_id, '
+            "item_id, action, ts, weight, item_version, excludes, item_slot) "
+            "values (1, 0, %s, now(), %s, %s, %s, 'view', %s, %s, %s, false, %s)",
+            [offset, f"e{offset}", *place[1:], VERSIONS.get(row.item), slot_of(row.item)],
+        )
+        if waits:
+            connection.execute(
+                'insert into pending (log_id, partition, "offset", recorded_at, user_id, item_id, '
+                "ts, weight) values (1, 0, %s, now(), %s, %s, %s, %s)",
+                place,
+            )
+    end = 5 + len(ROWS)
+    connection.execute(
+        'insert into dead_letter (log_id, partition, "offset", flow, field, reason, recorded_at) '
+        "values (1, 0, %s, 'interactions', 'ts', 'bad', now())",
+        [end],
+    )
+    connection.execute(
+        "insert into stream_position (flow, log_id, partition, start_offset, next_offset, applied, "
+        "dead_lettered, duplicates, empty) values ('interactions', 1, 0, 5, %s, %s, 1, 1, 1)",
+        [end + 3, len(ROWS)],
+    )
+
+
+def write_users(connection: Connection) -> None:
+    """Float32 states, one event after the other, each decayed to the newest time so far."""
+    for user in {row.user for row in ROWS}:
+        vectors, masses, as_of, digest = np.zeros((2, 384), np.float32), [0.0, 0.0], START, 0
+        mine = [(offset, row) for offset, row in enumerate(ROWS, start=5) if row.user == user]
+        for offset, row in mine:
+            newest = max(as_of, time_of(row))
+            digest += xxhash.xxh3_64_intdigest(f"e{offset}".encode())
+            for kind, half_life_s in enumerate((LONG_S, SHORT_S)):
+                fade = 2.0 ** (-(newest - as_of).total_seconds() / half_life_s)
+                share = row.weight * 2.0 ** (-(newest - time_of(row)).total_seconds() / half_life_s)
+                vectors[kind] *= np.float32(fade)
+                masses[kind] *= fade
+                if row.item in VECTORS:
+                    vectors[kind] += np.float32(share) * VECTORS[row.item].astype(np.float32)
+                    masses[kind] += share
+            as_of = newest
+        connection.execute(
+            "insert into user_preference values (%s, %s::vector, %s::vector, %s, %s, %s, %s, %s, "
+            "%s, '')",
+            [user, *map(text_of, vectors), *masses, as_of, len(mine), len(mine),
+             int(np.uint64(digest % 2**64).astype(np.int64))],
+        )  # fmt: skip
+
+
+def write_trends(connection: Connection) -> None:
+    for item in {row.item for row in ROWS}:
+        mine = [row for row in ROWS if row.item == item]
+        heats = []
+        for half_life_s in HEATS.values():
+            parts = [max(row.weight, 0) * 2 ** (row.minutes * 60 / half_life_s) for row in mine]
+            heats.append(START.timestamp() / half_life_s + math.log2(sum(parts)))
+        connection.execute(
+            f"insert into item_trend (item_id, slot, events, {', '.join(HEATS)}) "
+            f"values (%s, %s, %s, {', '.join(['%s'] * len(HEATS))})",
+            [item, slot_of(item), len(mine), *heats],
+        )
+    for slot in range(16):
+        applied = sum(slot_of(row.item) == slot for row in ROWS)
+        connection.execute(
+            "insert into stream_position (flow, log_id, partition, start_offset, next_offset, "
+            "applied, empty) values (%s, 1, 0, 5, %s, %s, %s)",
+            [f"trends/{slot:02d}", 8 + len(ROWS), applied, len(ROWS) + 3 - applied],
+        )
+
+
+@pytest.fixture
+def world(connection: Connection) -> Connection:
+    with connection.transaction():
+        write_items(connection)
+        write_log(connection)
+        write_users(connection)
+        write_trends(connection)
+    return connection
+
+
+@pytest.fixture
+def verify(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Verify:
+    """Runs the command in this process: its exit code and what it wrote."""
+    monkeypatch.setenv("VANE_DATABASE_URL", settings.database_url)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["vane", "verify", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        written = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, written.out + written.err
+
+    return run
+
+
+def test_a_consistent_database_is_verified(world: Connection, verify: Verify) -> None:
+    status, output = verify("--json")
+    report = msgspec.json.decode(output, type=Report)
+    assert report.listed == []
+    assert status == 0
+    assert (report.users, report.events, report.trend_items) == (4, len(ROWS), 4)
+    assert report.partitions == 1
+    assert 0 < report.worst_user_error < 1
+    assert 0 < report.worst_trend_error < 1
+    assert verify()[1].endswith("everything agrees\n")
+
+
+def test_an_empty_database_is_verified(connection: Connection, verify: Verify) -> None:
+    assert verify()[0] == 0
+
+
+def test_only_one_user_is_looked_at_when_one_is_named(world: Connection, verify: Verify) -> None:
+    world.execute("update user_preference set events = 99 where user_id = 'bob'")
+    status, output = verify("--user", "ann", "--json")
+    assert (status, msgspec.json.decode(output, type=Report).users) == (0, 1)
+    status, output = verify("--user", "bob")
+    assert (status, "user bob: events is 99, expected 2" in output) == (1, True)
+    status, output = verify("--user", "nobody")
+    assert (status, output) == (1, "vane: user 'nobody' is neither in the log nor stored\n")
+
+
+NUDGED = (
+    "(select array_agg(x + case when i = 3 then 1e-3 else 0 end order by i)::real[]::vector "
+    "from unnest({}::real[]) with ordinality as t (x, i))"
+)
+
+CORRUPTIONS = {
+    "a long vector": (
+        f"update user_preference set long = {NUDGED.format('long')} where user_id = 'ann'",
+        "user ann: long is off by ",
+    ),
+    "a short vector": (
+        f"update user_preference set short = {NUDGED.format('short')} where user_id = 'dot'",
+        "user dot: short is off by ",
+    ),
+    "a mass": (
+        "update user_preference set mass_short = mass_short + 1e-9 where user_id = 'bob'",
+        "user bob: mass_short is off by ",
+    ),
+    "the count of a user's events": (
+        "update user_preference set events = events + 1 where user_id = 'ann'",
+        "user ann: events is 5, expected 4",
+    ),
+    "the hash": (
+        "update user_preference set event_hash = event_hash # 1 where user_id = 'cid'",
+        "user cid: event_hash is ",
+    ),
+    "the time": (
+        "update user_preference set as_of = as_of + interval '1 microsecond' where user_id = 'bob'",
+        "user bob: as_of in microseconds is ",
+    ),
+    "a state is missing": (
+        "delete from user_preference where user_id = 'cid'",
+        "user cid: no state, expected 1 events",
+    ),
+    "a state too many": (
+        (
+            "insert into user_preference select 'eve', long, short, mass_long, mass_short, as_of, "
+            "version, events, event_hash, recent from user_preference where user_id = 'bob'"
+        ),
+        "user eve: is stored, but the log has no events",
+    ),
+    "an event does not wait any more": (
+        "delete from pending where user_id = 'cid'",
+        "event at log 1 partition 0 offset 11: has no row in pending",
+    ),
+    "an event waits though its term was added": (
+        (
+            'insert into pending select log_id, partition, "offset", recorded_at, user_id, '
+            'item_id, ts, weight from interaction where "offset" = 5'
+        ),
+        "event at log 1 partition 0 offset 5: is pending, but the log says otherwise",
+    ),
+    "a waiting event has another weight": (
+        "update pending set weight = 1 where user_id = 'cid'",
+        "event at log 1 partition 0 offset 11: is pending, but the log says otherwise",
+    ),
+    "a version of an item is lost": (
+        "delete from item_version where item_id = 'rock'",
+        "item rock: version 4 is used, but not stored",
+    ),
+    "the counts of a partition": (
+        (
+            "update stream_position set applied = applied - 1, duplicates = duplicates + 1 "
+            "where flow = 'interactions'"
+        ),
+        f"interactions log 1 partition 0: {len(ROWS)} rows of the log, but {len(ROWS) - 1} applied",
+    ),
+    "the count of dead letters": (
+        "update stream_position set dead_lettered = 0, erased = 1 where flow = 'interactions'",
+        "interactions log 1 partition 0: 1 dead letters, but 0 dead_lettered",
+    ),
+    "counts that don't add up": (
+        (
+            "alter table stream_position drop constraint counts_add_up; "
+            "update stream_position set empty = 9 where flow = 'interactions'"
+        ),
+        (
+            f"interactions log 1 partition 0: {len(ROWS) + 3} offsets of the span, but "
+            f"{len(ROWS) + 11} counted in all"
+        ),
+    ),
+    "a log row twice": (
+        (
+            'insert into interaction select log_id, partition, "offset", '
+            "recorded_at - interval '1 s', event_id, user_id, item_id, action, ts, weight, item_version, excludes, item_slot "
+            'from interaction where "offset" = 6'
+        ),
+        "interactions log 1 partition 0: an offset has more than one log row",
+    ),
+    "a log row behind the position": (
+        'update interaction set "offset" = 900 where "offset" = 6',
+        f"interactions log 1 partition 0: a log row is outside of the span 5 to {8 + len(ROWS)}",
+    ),
+    "a dead letter where a log row is": (
+        'update dead_letter set "offset" = 6',
+        "event at log 1 partition 0 offset 6: is in the log and a dead letter",
+    ),
+    "rows of an unknown partition": (
+        "update interaction set partition = 3 where user_id = 'bob'",
+        "interactions log 1 partition 3: has rows, but no position",
+    ),
+    "a slot's count": (
+        (
+            "update stream_position set applied = applied + 1, empty = empty - 1 "
+            "where flow = 'trends/00'"
+        ),
+        "trends/00 log 1 partition 0: 0 rows of the log, but 1 applied",
+    ),
+    "a slot ahead of the log": (
+        (
+            "update stream_position set next_offset = 100, empty = empty + 100 - next_offset "
+            "where flow = 'trends/00'"
+        ),
+        "trends/00 log 1 partition 0: is ahead of the log",
+    ),
+    "a heat without a number": (
+        "update item_trend set heat_1d = 'NaN' where item_id = 'rock'",
+        "item rock: heat_1d is off by 1e+300 times its bound",
+    ),
+    "a heat": (
+        "update item_trend set heat_1h = heat_1h + 1e-6 where item_id = 'jazz'",
+        "item jazz: heat_1h is off by ",
+    ),
+    "the count of an item's events": (
+        "update item_trend set events = events + 1 where item_id = 'rock'",
+        "item rock: events is ",
+    ),
+    "the slot of an item": (
+        "update item_trend set slot = (slot + 1) % 16 where item_id = 'rock'",
+        "item rock: slot is ",
+    ),
+    "a trend is missing": (
+        "delete from item_trend where item_id = 'untitled'",
+        "item untitled: no trend, expected 1 events",
+    ),
+    "a trend too many": (
+        (
+            "insert into item_trend select 'blues', slot, events, heat_15m, heat_1h, heat_2h24m, "
+            "heat_1d, heat_7d, heat_never, heat_1k, heat_10k from item_trend where item_id = 'jazz'"
+        ),
+        "item blues: is stored, but the log has no events",
+    ),
+}
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
+def test_a_corruption_is_named(world: Connection, verify: Verify, corruption: str) -> None:
+    sql, message = CORRUPTIONS[corruption]
+    world.execute(sql)
+    status, output = verify()
+    assert status == 1
+    assert any(line.startswith(message) for line in output.splitlines()), output
+
+
+def test_trends_that_lag_are_compared_as_far_as_they_have_read(
+    world: Connection, verify: Verify
+) -> None:
+    world.execute("truncate item_trend")
+    world.execute("delete from stream_position where flow like 'trends/%'")
+    assert verify()[0] == 0
+    world.execute(
+        "insert into stream_position (flow, log_id, partition, start_offset, next_offset, empty) "
+        "values (%s, 1, 0, 5, 6, 1)",
+        [f"trends/{slot_of('jazz'):02d}"],
+    )
+    status, output = verify()
+    assert status == 1
+    assert "item jazz: no trend, expected 1 events" in output
+
+
+def test_twenty_mismatches_are_listed_and_all_are_counted(
+    world: Connection, verify: Verify
+) -> None:
+    world.execute(
+        "insert into user_preference select 'x' || n, long, short, mass_long, mass_short, as_of, "
+        "version, events, event_hash, recent from user_preference, generate_series(1, 50) n "
+        "where user_id = 'bob'"
+    )
+    status, output = verify()
+    lines = output.splitlines()
+    assert status == 1
+    assert sum("is stored" in line for line in lines) == 20
+    assert lines[-2:] == ["… and 30 more", "50 mismatches"]

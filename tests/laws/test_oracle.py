@@ -1,0 +1,129 @@
+"""The oracle accepts what the flows compute, however the events are cut, and nothing else."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import xxhash
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vane.oracle import ExpectedTrend, ExpectedUser, TrendState, UserState
+from vane.popularity import HEATS, aggregate, merge
+from vane.preference import NO_VECTOR, Events, States, apply_events
+
+HALF_LIVES_S = 30 * 86_400.0, 6 * 3_600.0
+NOW_US = 1_700_000_000_000_000
+DIMENSION = 8
+SLOT_OF_A = 15
+ITEMS = np.random.default_rng(5).standard_normal((4, DIMENSION)).astype(np.float16)
+
+Event = tuple[int, float, int]  # ts_us, weight, item
+events = st.lists(
+    st.tuples(
+        st.integers(NOW_US - 10**13, NOW_US),
+        st.sampled_from([1.0, 2.0, 8.0, -4.0, 1 / 3]).map(np.float32).map(float),
+        st.integers(NO_VECTOR, len(ITEMS) - 1),
+    ),
+    min_size=1,
+    max_size=60,
+)
+cuts = st.lists(st.integers(0, 60), max_size=5)
+
+
+def expected(some: list[Event]) -> ExpectedUser:
+    user = ExpectedUser(HALF_LIVES_S)
+    for number, (ts_us, weight, item) in sorted(enumerate(some), key=lambda pair: -pair[1][0]):
+        user.add(str(number), ts_us, weight, None if item == NO_VECTOR else ITEMS[item])
+    return user
+
+
+def produced(some: list[Event], cut_at: list[int]) -> UserState:
+    """What vane.preference makes of the events in batches."""
+    states = States.empty(1, DIMENSION)
+    bounds = sorted({0, len(some), *(cut for cut in cut_at if cut < len(some))})
+    for low, high in pairwise(bounds):
+        ts_us, weight, item = zip(*some[low:high], strict=True)
+        batch = Events(
+            user=np.zeros(high - low, np.int64),
+            ts_us=np.array(ts_us, np.int64),
+            weight=np.array(weight, np.float32),
+            item=np.array(item, np.int64),
+            hash=np.array(
+                [xxhash.xxh3_64_intdigest(str(i).encode()) for i in range(low, high)], np.uint64
+            ),
+        )
+        states = apply_events(states, batch, ITEMS.astype(np.float32), HALF_LIVES_S)
+        states.version += 1
+    return UserState(
+        vectors=states.vectors[0],
+        masses=(float(states.masses[0, 0]), float(states.masses[0, 1])),
+        as_of_us=int(states.as_of_us[0]),
+        version=int(states.version[0]),
+        events=int(states.events[0]),
+        event_hash=int(states.event_hash.view(np.int64)[0]),
+    )
+
+
+@settings(deadline=None)
+@given(events, cuts)
+def test_states_of_the_flow_are_within_their_bound(some: list[Event], cut_at: list[int]) -> None:
+    verdict = expected(some).compare(produced(some, cut_at))
+    assert verdict.differences == []
+    assert verdict.worst_share <= 1
+
+
+@settings(deadline=None)
+@given(events, cuts, st.integers(0, DIMENSION - 1))
+def test_a_vector_moved_by_twice_the_bound_is_refused(
+    some: list[Event], cut_at: list[int], dimension: int
+) -> None:
+    state = produced(some, cut_at)
+    size = sum(abs(weight) * abs(ITEMS[item]) for _, weight, item in some if item != NO_VECTOR)
+    roundings = 3 * min(state.version, 2 * len(some)) + len(some) + 4
+    far = 4 * roundings * 2.0**-24 * np.max(size, initial=0) + 2.0**-90
+    state.vectors[0, dimension] += np.float32(far)
+    [difference] = expected(some).compare(state).differences
+    assert difference.startswith("long is off by ")
+
+
+def test_terms_beyond_one_block_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vane.oracle.BLOCK_TERMS", 7)
+    some = [(NOW_US - 10**10 * i, 1.0, i % len(ITEMS)) for i in range(40)]
+    assert expected(some).compare(produced(some, [13, 20])).differences == []
+    assert_trend([(ts_us, weight) for ts_us, weight, _ in some], [13, 20])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(NOW_US - 10**14, NOW_US), st.sampled_from([1.0, 1 / 3, 8.0, 0.0, -4.0])
+        ),
+        min_size=1,
+        max_size=60,
+    ),
+    cuts,
+)
+def test_trends_of_the_flow_are_within_their_bound(
+    some: list[tuple[int, float]], cut_at: list[int]
+) -> None:
+    assert_trend(some, cut_at)
+
+
+def assert_trend(some: list[tuple[int, float]], cut_at: list[int]) -> None:
+    heats = np.full((1, len(HEATS)), -np.inf)
+    bounds = sorted({0, len(some), *(cut for cut in cut_at if cut < len(some))})
+    for low, high in pairwise(bounds):
+        ts_us, weight = (np.array(column) for column in zip(*some[low:high], strict=True))
+        added = aggregate(["a"] * (high - low), ts_us, np.zeros(high - low), weight)
+        heats = merge(heats, added.heats)
+    trend = ExpectedTrend("a")
+    for time_us, size in sorted(some, reverse=True):
+        trend.add(time_us, size)
+    stored = dict(zip(HEATS, heats[0].tolist(), strict=True))
+    verdict = trend.compare(TrendState(SLOT_OF_A, len(some), stored))
+    assert verdict.differences == []
+    assert verdict.worst_share <= 1
+    warmer = {name: heat + 1e-4 for name, heat in stored.items()}
+    if stored["heat_never"] > -np.inf:
+        assert len(trend.compare(TrendState(SLOT_OF_A, len(some), warmer)).differences) == 6

@@ -1,0 +1,88 @@
+-- begin_snapshot --
+-- One view of everything; large sorts are allowed to take their time.
+set transaction isolation level repeatable read, read only;
+
+-- lift_limits --
+-- No limit on long statements, and plans for reading a cursor to its end.
+select set_config('statement_timeout', '0', true), set_config('cursor_tuple_fraction', '1', true);
+
+-- positions --
+select flow, log_id, partition, start_offset, next_offset, applied, dead_lettered, duplicates, erased, empty,
+    skipped
+from stream_position order by flow, log_id, partition;
+
+-- logged_counts --
+-- Rows of the log by partition.
+select 'interactions', log_id, partition, count(*), count(distinct "offset"), min("offset"), max("offset")
+from interaction group by log_id, partition order by log_id, partition;
+
+-- dead_letter_counts --
+select flow, log_id, partition, count(*), count(distinct "offset"), min("offset"), max("offset")
+from dead_letter group by flow, log_id, partition order by flow, log_id, partition;
+
+-- counted_rows --
+-- Log rows below the position of their slot, so those that item_trend must hold.
+select flow, log_id, partition, count(*)
+from interaction join stream_position using (log_id, partition)
+where flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset and "offset" >= start_offset
+group by flow, log_id, partition;
+
+-- twice_used --
+-- Offsets that are both in the log and a dead letter.
+select log_id, partition, "offset" from interaction join dead_letter using (log_id, partition, "offset")
+where flow = 'interactions' order by 1, 2, 3 limit %(limit)s;
+
+-- pending_differences --
+-- Waiting events without their log row as it should be, and the other way round.
+with waiting as (
+    select log_id, partition, "offset", user_id, item_id, ts, weight from interaction
+    where item_version is null and (%(user)s::text is null or user_id = %(user)s)
+), kept as (
+    select log_id, partition, "offset", user_id, item_id, ts, weight from pending
+    where %(user)s::text is null or user_id = %(user)s
+)
+select *, count(*) over () from (
+    (select 'has no row in pending', * from waiting except select 'has no row in pending', * from kept)
+    union all
+    (select 'is pending, but the log says otherwise', * from kept
+     except select 'is pending, but the log says otherwise', * from waiting)
+) differences order by log_id, partition, "offset" limit %(limit)s;
+
+-- user_events --
+-- The whole log by user, the newest event of each first.
+select user_id, event_id, (extract(epoch from ts) * 1000000)::bigint, weight::float8, item_id, item_version
+from interaction where %(user)s::text is null or user_id = %(user)s
+order by user_id, ts desc;
+
+-- contents --
+select item_id, version, content from item_version
+where (item_id, version) in (select * from unnest(%(items)s::text[], %(versions)s::int[]));
+
+-- users --
+select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint, version,
+    events, event_hash
+from user_preference where user_id = any(%(users)s);
+
+-- users_without_events --
+select user_id, count(*) over () from user_preference
+where (%(user)s::text is null or user_id = %(user)s)
+  and not exists (select from interaction where interaction.user_id = user_preference.user_id)
+order by user_id limit %(limit)s;
+
+-- item_events --
+-- The log as far as flows/trends has read it, by item, the newest event of each first.
+select item_id, (extract(epoch from ts) * 1000000)::bigint, weight::float8
+from interaction join stream_position using (log_id, partition)
+where flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset
+order by item_id, ts desc;
+
+-- trends --
+select item_id, slot, events, heat_15m, heat_1h, heat_2h24m, heat_1d, heat_7d, heat_never
+from item_trend where item_id = any(%(items)s);
+
+-- trends_without_events --
+select item_id, count(*) over () from item_trend where not exists (
+    select from interaction join stream_position using (log_id, partition)
+    where interaction.item_id = item_trend.item_id
+      and flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset)
+order by item_id limit %(limit)s;

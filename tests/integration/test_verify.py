@@ -293,7 +293,8 @@ CORRUPTIONS = {
     "a log row twice": (
         (
             'insert into interaction select log_id, partition, "offset", '
-            "recorded_at - interval '1 s', event_id, user_id, item_id, action, ts, weight, item_version, excludes, item_slot "
+            "recorded_at - interval '1 s', event_id, user_id, item_id, action, ts, weight, "
+            "item_version, excludes, item_slot "
             'from interaction where "offset" = 6'
         ),
         "interactions log 1 partition 0: an offset has more than one log row",

@@ -42,8 +42,9 @@ class Candidates:
     heat_7d: Doubles
     arrival: Doubles  # place among the newest arrivals, from 0
 
-    def __len__(self) -> int:
-        return len(self.long)
+    def take(self, rows: NDArray[np.int64]) -> "Candidates":
+        """These candidates."""
+        return Candidates(*(getattr(self, name)[rows] for name in self.__slots__))
 
 
 def centred(vectors: NDArray[Any], mean: NDArray[Any]) -> Doubles:

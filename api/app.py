@@ -1,0 +1,50 @@
+"""The HTTP API as an ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import admin, events, health, items, problems, users
+from api.answers import DOCUMENTED, SCHEMA_REF
+from api.front import Front
+from api.services import open_services
+from vane.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API; nothing connects before its start, and no server need answer at its start."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(
+        title="Vane",
+        version=version("vane"),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+    )
+    app.add_middleware(Front)
+    problems.install(app)
+    for module in (users, items, events, admin, health):
+        app.include_router(module.router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """FastAPI's document, with the schemas of the msgspec types."""
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        _, schemas = msgspec.json.schema_components(DOCUMENTED, ref_template=SCHEMA_REF)
+        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+        app.openapi_schema = document
+    return app.openapi_schema

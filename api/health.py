@@ -1,0 +1,58 @@
+"""Routes for those who run it: liveness, readiness, metrics."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.answers import JSON, documented
+from api.services import services_of
+from schemas.responses import Health
+from vane.errors import Unavailable
+
+router = APIRouter(tags=["health"])
+
+READY_TIMEOUT_S = 2.0
+NEEDED = ("postgres", "kafka")
+"""Without Redis answers are up to a time-out older, and otherwise right."""
+
+
+@router.get("/livez", responses=documented(Health))
+async def livez() -> Response:
+    """Whether the process answers; depends on nothing else."""
+    return Response(msgspec.json.encode(Health("ok", {})), media_type=JSON)
+
+
+@router.get("/readyz", responses=documented(Health, 503))
+async def readyz(request: Request) -> Response:
+    """Whether all that is needed answers; names each dependency."""
+    services = services_of(request)
+    postgres, kafka = await asyncio.gather(
+        _state(services.store.ping()), _state(services.events.ping())
+    )
+    redis = "ok" if services.subscription.connected else "no subscription"
+    found = {"postgres": postgres, "kafka": kafka, "redis": redis}
+    ready = all(found[name] == "ok" for name in NEEDED)
+    body = Health("ok" if ready else "unavailable", found)
+    return Response(msgspec.json.encode(body), 200 if ready else 503, media_type=JSON)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format."""
+    services = services_of(request)
+    services.metrics.cache_entries.set(len(services.cache))
+    services.metrics.redis_connected.set(services.subscription.connected)
+    return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _state(ping: Awaitable[None]) -> str:
+    try:
+        await asyncio.wait_for(ping, READY_TIMEOUT_S)
+    except TimeoutError:
+        return f"no answer within {READY_TIMEOUT_S:.0f} s"
+    except Unavailable as error:
+        return str(error)
+    return "ok"

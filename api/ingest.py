@@ -1,0 +1,217 @@
+"""Events from HTTP to Kafka: checked one by one, acknowledged by the broker, named by a token."""
+
+import asyncio
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from api.waiting import Token
+from schemas.events import InteractionEvent
+from schemas.responses import RejectedEvent
+from vane.errors import InvalidEvent, InvalidRequest, OperatorNeeded, Unavailable
+from vane.interaction import convert_interaction, validate_interaction
+from vane.kafka_admin import describe_topic
+from vane.settings import Settings
+from vane.store.connection import connect
+from vane.store.positions import find_log
+from vane.tuning import Tuning
+
+TOPIC = "user-interactions"
+EVENTS_MAX = 1_000
+"""In one request."""
+BODY_BYTES_MAX = 4 << 20
+DELIVERY_TIMEOUT_MS = 5_000
+LINGER_MS = 2
+LOG_FRESH_S = 10.0
+"""A topic may be recreated: its log is looked up again this often."""
+FLUSH_TIMEOUT_S = 6.0
+
+
+def parse_events(
+    body: bytes, tuning: Tuning, *, stamp: bool = True
+) -> tuple[list[InteractionEvent], list[RejectedEvent]]:
+    """The valid events of a request body in their order, and why the others are refused.
+
+    Args:
+        body: one event, or `{"events": [...]}`.
+        tuning: knows the actions.
+        stamp: whether an event without `ts` happened now.
+
+    Raises:
+        InvalidRequest: the body as a whole cannot be read.
+    """
+    accepted, rejected = [], []
+    for index, value in enumerate(_values(body)):
+        try:
+            event = convert_interaction(_completed(value, stamp=stamp))
+            validate_interaction(event, tuning)
+            accepted.append(event)
+        except InvalidEvent as error:
+            rejected.append(RejectedEvent(index, error.field, error.reason))
+    return accepted, rejected
+
+
+def _values(body: bytes) -> list[Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest("$", f"not JSON: {error}") from None
+    except RecursionError:
+        raise InvalidRequest("$", "nested too deep") from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("$", 'expected an event or {"events": [...]}')
+    if "events" not in value:
+        return [value]
+    events = value["events"]
+    if not isinstance(events, list) or not 1 <= len(events) <= EVENTS_MAX:
+        raise InvalidRequest("events", f"expected an array of 1 to {EVENTS_MAX} events")
+    return events
+
+
+def _completed(value: Any, *, stamp: bool) -> Any:
+    """The event with an id and a time, which a sender may leave out."""
+    event = value
+    if isinstance(value, dict) and "specversion" in value:
+        event = value.get("data")
+    if isinstance(event, dict):
+        event.setdefault("event_id", uuid.uuid4().hex)
+        if stamp:
+            event.setdefault("ts", datetime.now(UTC).isoformat())
+    return value
+
+
+class EventLog:
+    """Appends events to the topic; idempotent, acknowledged by all replicas.
+
+    Args:
+        settings: brokers and database, which knows the topic's log.
+        topic: where the events go.
+    """
+
+    def __init__(self, settings: Settings, topic: str = TOPIC) -> None:
+        self._settings, self._topic = settings, topic
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": LINGER_MS,
+                "partitioner": "murmur2_random",
+                "message.timeout.ms": DELIVERY_TIMEOUT_MS,
+                "reconnect.backoff.max.ms": 1_000,
+                "socket.keepalive.enable": True,
+                "log_level": 0,
+            }
+        )
+        self._log: tuple[int, float] | None = None
+        self._lookup: asyncio.Task[int] | None = None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._serve_callbacks, name="kafka", daemon=True)
+        self._thread.start()
+
+    async def append(self, events: Sequence[InteractionEvent]) -> Token:
+        """Write all events and wait for the broker's word on each.
+
+        Raises:
+            Unavailable: the broker did not confirm them all in time; they may be written or not.
+        """
+        log_id = await self.log_id()
+        batch = _Batch(len(events), asyncio.get_running_loop())
+        try:
+            for event in events:
+                key, value = event.user_id.encode(), msgspec.json.encode(event)
+                self._producer.produce(self._topic, value, key, on_delivery=batch.delivered)
+        except (BufferError, KafkaException) as error:
+            raise Unavailable(f"Kafka takes no more events now: {error}") from error
+        try:
+            await asyncio.wait_for(batch.done, DELIVERY_TIMEOUT_MS / 1e3 + 1)
+        except TimeoutError:
+            raise Unavailable("Kafka did not acknowledge in time") from None
+        return Token(log_id, batch.offsets)
+
+    async def log_id(self) -> int:
+        """The log that the topic is now; looked up again in the background when it gets old.
+
+        Raises:
+            Unavailable: it was never found, and Kafka or PostgreSQL does not answer now.
+        """
+        if self._log is None or time.monotonic() - self._log[1] > LOG_FRESH_S:
+            if self._lookup is None or self._lookup.done():
+                self._lookup = asyncio.create_task(asyncio.to_thread(self._find_log))
+                self._lookup.add_done_callback(_retrieve)
+            if self._log is None:
+                return await asyncio.shield(self._lookup)
+        return self._log[0]
+
+    async def ping(self) -> None:
+        """Whether a broker answers within a second.
+
+        Raises:
+            Unavailable: none does.
+        """
+        try:
+            await asyncio.to_thread(self._producer.list_topics, self._topic, timeout=1.0)
+        except KafkaException as error:
+            raise Unavailable(f"Kafka: {error.args[0].str()}") from None
+
+    async def close(self) -> None:
+        """Deliver what is on its way, then stop."""
+        await asyncio.to_thread(self._producer.flush, FLUSH_TIMEOUT_S)
+        self._closing.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _find_log(self) -> int:
+        try:
+            identity, _ = describe_topic(self._settings.kafka_bootstrap, self._topic)
+            with connect(self._settings, "vane api") as connection:
+                log_id = find_log(connection, identity)
+        except OperatorNeeded as error:
+            raise Unavailable(str(error)) from error
+        self._log = (log_id, time.monotonic())
+        return log_id
+
+    def _serve_callbacks(self) -> None:
+        while not self._closing.is_set():
+            self._producer.poll(0.1)
+
+
+class _Batch:
+    """Collects the broker's word on each event of a request; filled by the callback thread."""
+
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.done: asyncio.Future[None] = loop.create_future()
+        self.offsets: dict[int, int] = {}
+        self._left, self._loop = count, loop
+        self._error: KafkaError | None = None
+
+    def delivered(self, error: KafkaError | None, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        if error is None and partition is not None and offset is not None:
+            self.offsets[partition] = max(self.offsets.get(partition, 0), offset + 1)
+        else:
+            self._error = error
+        self._left -= 1
+        if self._left == 0:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        if self.done.done():
+            return
+        if self._error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(Unavailable(f"Kafka: {self._error.str()}"))
+
+
+def _retrieve(lookup: "asyncio.Task[int]") -> None:
+    """A failed lookup is reported to those who wait for it, not at its deletion."""
+    if not lookup.cancelled():
+        lookup.exception()

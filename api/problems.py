@@ -1,0 +1,74 @@
+"""Every error as problem details (RFC 9457)."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from schemas.responses import FieldError, Problem
+from vane.errors import InvalidEvent, InvalidRequest, Unavailable, VaneError
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 1
+
+_log = logging.getLogger(__name__)
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer for a problem."""
+    return Response(msgspec.json.encode(problem), problem.status, dict(headers or {}), PROBLEM_JSON)
+
+
+def problem(status: int, detail: str, *errors: FieldError) -> Problem:
+    """Problem details of a status code."""
+    return Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        field=errors[0].field if errors else None,
+        errors=list(errors),
+    )
+
+
+def error_response(error: VaneError) -> Response:
+    """The answer for one of Vane's own errors."""
+    errors = []
+    if isinstance(error, InvalidRequest | InvalidEvent):
+        errors = [FieldError(error.field, error.reason)]
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Unavailable) else {}
+    return problem_response(problem(error.http_status, str(error), *errors), headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer all errors of `app` as problem details."""
+    app.add_exception_handler(VaneError, _vane_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _defect)
+
+
+async def _vane_error(_request: Request, error: Any) -> Response:
+    return error_response(error)
+
+
+async def _validation_error(_request: Request, error: Any) -> Response:
+    errors = [
+        FieldError(".".join(str(part) for part in item["loc"][1:]) or "$", item["msg"])
+        for item in error.errors()
+    ]
+    return problem_response(problem(422, f"{errors[0].field}: {errors[0].reason}", *errors))
+
+
+async def _http_exception(request: Request, error: Any) -> Response:
+    detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem_response(problem(error.status_code, detail), error.headers)
+
+
+async def _defect(request: Request, error: Any) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem_response(problem(500, "a defect of Vane; the log has the details"))

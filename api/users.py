@@ -1,0 +1,98 @@
+"""Routes about a user: recommendations and profile."""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from fastapi import Query as Parameter
+
+from api.answers import answer, cached, documented, respond
+from api.cache import TRENDS, Answer, user_subject
+from api.params import Category, Kind, Limit, UserId, WaitMs
+from api.recommend import Query, profile, recommend
+from api.services import Services, services_of
+from api.waiting import Token
+from schemas.responses import Profile, Recommendations
+from vane.errors import Unavailable
+
+router = APIRouter(tags=["users"])
+
+APPLIED_HEADER = "Vane-Applied"
+
+
+@router.get(
+    "/v1/users/{user_id:path}/recommendations", responses=documented(Recommendations, 422, 503)
+)
+async def get_recommendations(
+    request: Request,
+    user_id: UserId,
+    kind: Kind,
+    category: Category,
+    limit: Limit = 10,
+    exclude_seen: bool = True,  # noqa: FBT001, FBT002 - a query parameter
+    explain: bool = False,  # noqa: FBT001, FBT002
+    after: Annotated[str | None, Parameter(description="token of POST /v1/events")] = None,
+    wait_ms: WaitMs = 1_000,
+) -> Response:
+    """The list for a user; an unknown one gets what is popular.
+
+    With `after`, waits until the events behind the token are applied, at most `wait_ms`; the header
+    `Vane-Applied` says whether they are.
+    """
+    query = Query(limit, kind, category, exclude_seen, explain)
+    if not after:
+        return await _recommendations(request, user_id, query)
+    token = Token.decode(after)
+    applied = await services_of(request).applied.wait(token, wait_ms / 1e3)
+    response = await _recommendations(request, user_id, query)
+    response.headers[APPLIED_HEADER] = "true" if applied else "false"
+    return response
+
+
+@router.get("/recommend/{user_id:path}", responses=documented(Recommendations, 422, 503))
+async def get_recommend(request: Request, user_id: UserId, n: Limit = 10) -> Response:
+    """The list for a user, for short."""
+    return await _recommendations(request, user_id, Query(n))
+
+
+@router.get("/v1/users/{user_id:path}/profile", responses=documented(Profile, 422, 503))
+async def get_profile(request: Request, user_id: UserId) -> Response:
+    """What is known of a user's taste."""
+    services = services_of(request)
+
+    async def build() -> Answer:
+        body = await profile(services.store, user_id, services.tuning.half_life_long_s)
+        return answer(request, body, user_subject(user_id), version=body.version)
+
+    return await cached(request, build)
+
+
+async def _recommendations(request: Request, user_id: str, query: Query) -> Response:
+    services = services_of(request)
+
+    async def build() -> Answer:
+        body, etag = await recommend(services.store, user_id, query)
+        subjects = [user_subject(user_id)]
+        if body.strategy == "trending":
+            subjects.append(TRENDS)
+        return answer(request, body, *subjects, etag=etag, version=body.version)
+
+    try:
+        return await cached(request, build)
+    except Unavailable:
+        return _from_memory(request, services, user_id, query)
+
+
+def _from_memory(request: Request, services: Services, user_id: str, query: Query) -> Response:
+    """What was popular when PostgreSQL last answered; `Unavailable` where that is nothing."""
+    memory = services.memory
+    items = [
+        item
+        for item in memory.items
+        if query.kind in (None, item.kind) and query.category in (None, item.category)
+    ][: query.limit]
+    if not items:
+        raise Unavailable("PostgreSQL does not answer, and nothing is known without it")
+    body = Recommendations(user_id, "memory", 0, "trending", items)
+    age_s = int(time.monotonic() - memory.since_s)
+    return respond(request, answer(request, body), {"Age": str(age_s)})

@@ -1,0 +1,199 @@
+"""`vane recommend`, `profile`, `similar`, `status`, `api`: what Vane answers.
+
+The first four read the database as the API does, and need no API.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.params import LIMIT_MAX, checked_text
+from api.recommend import Query
+from api.recommend import profile as build_profile
+from api.recommend import recommend as build_recommendations
+from api.recommend import similar as build_similar
+from schemas.responses import ListedItem, Profile, Status
+from vane.child import announce_ready, watch_parent
+from vane.cli.context import DataDir, Json, command_settings
+from vane.store.serving import ServingStore, open_store
+from vane.store.status import read_status
+from vane.tuning import Tuning
+
+Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="How many items.")]
+Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+def recommend(
+    user: Annotated[str, typer.Argument(help="A user's id; an unknown one gets what is popular.")],
+    limit: Limit = 10,
+    kind: Annotated[str | None, typer.Option(help="Only items of this kind.")] = None,
+    category: Annotated[str | None, typer.Option(help="Only items of this category.")] = None,
+    explain: Annotated[  # noqa: FBT002 - a flag of the command line
+        bool, typer.Option("--explain", help="With what each feature added to the score.")
+    ] = False,
+    as_json: Json = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+) -> None:
+    """Recommendations for a user, with the reason for each.
+
+    Example: [cyan]vane recommend alice --limit 5 --explain[/]
+    """
+    query = Query(limit, kind, category, explain=explain)
+
+    async def ask(store: ServingStore) -> Any:
+        return (await build_recommendations(store, checked_text("user", user), query))[0]
+
+    body = _ask(ask, data_dir)
+    if as_json:
+        _print_json(body)
+        return
+    _print_items(body.items)
+    _console().print(f"{body.strategy}, version {body.version}", style="dim", markup=False)
+
+
+def profile(
+    user: Annotated[str, typer.Argument(help="A user's id.")],
+    as_json: Json = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+) -> None:
+    """What Vane knows of a user's taste.
+
+    Example: [cyan]vane profile alice[/]
+    """
+
+    async def ask(store: ServingStore) -> Profile:
+        return await build_profile(store, checked_text("user", user), Tuning().half_life_long_s)
+
+    body = _ask(ask, data_dir)
+    if as_json:
+        _print_json(body)
+        return
+    console = _console()
+    as_of = f", as of {body.as_of:%Y-%m-%d %H:%M:%S} UTC" if body.as_of else ""
+    console.print(f"{body.events:,} events, version {body.version}{as_of}", markup=False)
+    table = _table("likes", "", ">affinity")
+    for kind, affinities in (("category", body.categories), ("tag", body.tags)):
+        for name, affinity in affinities.items():
+            table.add_row(kind, name, f"{affinity:.2f}")
+    console.print(table)
+    recent = _table("recent", "action", "time (UTC)", "title")
+    for item in body.recent_items:
+        recent.add_row(item.item_id, item.action, f"{item.ts:%Y-%m-%d %H:%M:%S}", item.title)
+    console.print(recent)
+
+
+def similar(
+    item: Annotated[str, typer.Argument(help="An item's id.")],
+    limit: Limit = 10,
+    as_json: Json = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+) -> None:
+    """Items like an item.
+
+    Example: [cyan]vane similar 0114709[/]
+    """
+    body = _ask(lambda store: build_similar(store, checked_text("item", item), limit), data_dir)
+    if as_json:
+        _print_json(body)
+    else:
+        _print_items(body.items)
+
+
+def status(as_json: Json = False, data_dir: DataDir = None) -> None:  # noqa: FBT002
+    """How far each flow is, and what waits.
+
+    Example: [cyan]vane status --json[/]
+    """
+    body = _ask(read_status, data_dir)
+    if as_json:
+        _print_json(body)
+    else:
+        _print_status(body)
+
+
+def api(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8000,
+    data_dir: DataDir = None,
+) -> None:
+    """Run the HTTP API.
+
+    SIGTERM and Ctrl-C end it behind the requests in flight.
+
+    Example: [cyan]vane api --port 8000[/]
+    """
+    from api.server import serve  # noqa: PLC0415 - slow to import, needed by this command alone
+    from vane.cli.up import usable_port  # noqa: PLC0415
+
+    watch_parent()
+    settings = command_settings(data_dir)
+    free = usable_port(port)
+    asyncio.run(serve(settings, host, free, lambda: _announce(host, free)))
+
+
+def _announce(host: str, port: int) -> None:
+    typer.echo(f"serving on http://{host}:{port}")
+    announce_ready()
+
+
+def _ask(question: Callable[[ServingStore], Awaitable[Body]], data_dir: DataDir) -> Body:
+    """One question to the database."""
+    settings = command_settings(data_dir, needs=["database_url"])
+
+    async def run() -> Body:
+        async with open_store(settings, "vane") as store:
+            return await question(store)
+
+    return asyncio.run(run())
+
+
+def _print_items(items: list[ListedItem]) -> None:
+    columns = [">#", ">score", "item", "title", "kind", "category", "reason"]
+    explained = bool(items) and isinstance(items[0].components, dict)
+    table = _table(*columns, *(["components"] if explained else []))
+    for place, item in enumerate(items, start=1):
+        row = [str(place), f"{item.score:.3f}", item.item_id, item.title, item.kind]
+        row += [item.category or "", item.reason.text]
+        if isinstance(item.components, dict):
+            row.append(" ".join(f"{name} {part:+.2f}" for name, part in item.components.items()))
+        table.add_row(*row)
+    _console().print(table)
+
+
+def _print_status(body: Status) -> None:
+    table = _table("flow", ">partition", ">next offset", ">end offset", ">lag")
+    for name in ("interactions", "catalog"):
+        flow = getattr(body.flows, name)
+        for partition, place in flow.partitions.items():
+            offsets = (place.next_offset, place.end_offset, place.lag)
+            table.add_row(name, partition, *(f"{offset:,}" for offset in offsets))
+        table.add_row(name, "all", "", "", f"{flow.lag:,}")
+    table.add_row("trends", "all", "", "", f"{body.flows.trends.lag:,}")
+    console = _console()
+    console.print(table)
+    counts = _table("what", ">count")
+    for name in ("items", "users", "pending", "dead_letters", "settings_version"):
+        counts.add_row(name.replace("_", " "), f"{getattr(body, name):,}")
+    console.print(counts)
+
+
+def _table(*columns: str) -> Table:
+    """An empty table; the columns named with a `>` are aligned right."""
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(column.lstrip(">"), justify="right" if right else "left", no_wrap=right)
+    return table
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False)
+
+
+def _print_json(body: msgspec.Struct) -> None:
+    typer.echo(msgspec.json.format(msgspec.json.encode(body)).decode())

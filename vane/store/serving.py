@@ -1,0 +1,268 @@
+"""What serving reads: users, candidates, items, profiles. Asynchronous; nothing here writes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg_pool import AsyncConnectionPool
+
+from schemas.responses import Item
+from vane.errors import NotFound, Unavailable
+from vane.ranking import Candidates
+from vane.settings import Settings
+from vane.store import binary
+from vane.store.connection import session_options, translated
+from vane.store.sql import load_queries
+
+CANDIDATES_PER_SOURCE = 100
+SEEN_ITEMS_MAX = 2_000
+"""A user has seen the items of this many newest events."""
+CAUSES_MAX = 20
+"""Newest positive events of which one may be the reason for an item."""
+PROFILE_EVENTS_MAX = 500
+RECENT_ITEMS_MAX = 20
+MEAN_SAMPLE_PAGES = 250
+"""About 2,000 items: enough for a mean, and a few milliseconds."""
+MEAN_FRESH_S = 10.0
+
+POOL_CONNECTIONS_MAX = 8
+POOL_WAIT_S = 2.0
+READ_TIMEOUT_S = 5.0
+"""Longest wait for one read, whatever the server does."""
+SESSION = {
+    "hnsw.ef_search": "120",
+    "hnsw.iterative_scan": "relaxed_order",
+    "plan_cache_mode": "force_custom_plan",  # each filter and each user deserve their own plan
+}
+
+DIMENSION = 384
+
+_SQL = load_queries("serving")
+
+
+class UserState(NamedTuple):
+    """A user, and the version of the settings that held at that moment."""
+
+    version: int
+    as_of: datetime | None
+    events: int
+    settings_version: int
+
+
+class Detail(NamedTuple):
+    """What a list shows of an item; `content` in pgvector's binary form."""
+
+    item_id: str
+    title: str
+    kind: str
+    category: str | None
+    tags: list[str]
+    price: float | None
+    image_url: str | None
+    url: str | None
+    content: bytes | None
+
+
+class Cause(NamedTuple):
+    """An event of a user that may be the reason for an item."""
+
+    item_id: str
+    action: str
+    title: str
+    content: bytes
+
+
+class Affinity(NamedTuple):
+    """Decayed weight of a user's events on a category or tag; negative for a disliked one."""
+
+    kind: str
+    name: str
+    share: float
+
+
+class RecentItem(NamedTuple):
+    """An item that a user touched, with the last action on it."""
+
+    item_id: str
+    title: str
+    action: str
+    ts: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which items may be candidates; None: any."""
+
+    kind: str | None = None
+    category: str | None = None
+    exclude_seen: bool = True
+    exclude_hidden: bool = True
+    """Leave out what the user hid, disliked or bought."""
+
+
+class ServingStore:
+    """Reads for one process, over a pool of connections.
+
+    Every method raises `Unavailable` where PostgreSQL does not answer in time.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+        self._pool = pool
+        self._mean = np.zeros(DIMENSION, np.float32)
+        self._mean_until = float("-inf")
+        self._repair: asyncio.Task[None] | None = None
+
+    async def candidates(
+        self, user_id: str | None, wanted: Wanted
+    ) -> tuple[UserState, list[str], Candidates]:
+        """A user's state, and the ids and features of what may be recommended, in one round trip.
+
+        The state is read first, so the candidates are at least as new as its version.
+        """
+        fields = {
+            "user_id": user_id,
+            "mean": _literal(await self.item_mean()),
+            "kind": wanted.kind,
+            "category": wanted.category,
+            "exclude_seen": wanted.exclude_seen,
+            "exclude_hidden": wanted.exclude_hidden,
+            "seen_max": SEEN_ITEMS_MAX,
+            "per_source": CANDIDATES_PER_SOURCE,
+        }
+        (state,), rows = await self._read(("user_state", fields), ("candidates", fields))
+        columns = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), 5)
+        return UserState(*state), [row[0] for row in rows], Candidates(*columns.T)
+
+    async def listed(
+        self, item_ids: Sequence[str], user_id: str | None
+    ) -> tuple[dict[str, Detail], list[Cause]]:
+        """What a list shows of these items, and what may be the reason for them."""
+        details, causes = await self._read(
+            ("details", {"item_ids": list(item_ids)}),
+            ("causes", {"user_id": user_id, "limit": CAUSES_MAX}),
+        )
+        return {row[0]: Detail(*row) for row in details}, [Cause(*row) for row in causes]
+
+    async def similar(self, item_id: str, limit: int) -> list[tuple[str, float]]:
+        """The items nearest to an item's content and their inner products, nearest first."""
+        fields = {"item_id": item_id, "mean": _literal(await self.item_mean()), "limit": limit}
+        (rows,) = await self._read(("similar", fields))
+        return [(row[0], row[1]) for row in rows]
+
+    async def item(self, item_id: str) -> Item:
+        """All that is known of an item.
+
+        Raises:
+            NotFound: there is no such item.
+        """
+        (rows,) = await self._read(("item", {"item_id": item_id}))
+        if not rows:
+            raise NotFound(f"no item {item_id!r}")
+        return Item(*rows[0])
+
+    async def profile(
+        self, user_id: str, half_life_s: float
+    ) -> tuple[UserState, list[Affinity], list[RecentItem]]:
+        """A user's state, affinities (strongest first) and recent items (newest first)."""
+        fields = {
+            "user_id": user_id,
+            "half_life_s": half_life_s,
+            "events_max": PROFILE_EVENTS_MAX,
+            "limit": RECENT_ITEMS_MAX,
+        }
+        (state,), affinities, recent = await self._read(
+            ("user_state", fields), ("affinities", fields), ("recent_items", fields)
+        )
+        return (
+            UserState(*state),
+            [Affinity(*row) for row in affinities],
+            [RecentItem(*row) for row in recent],
+        )
+
+    async def item_mean(self) -> NDArray[np.float32]:
+        """The mean content of the items, by a sample; zeros while there is none."""
+        if time.monotonic() >= self._mean_until:
+            (rows,) = await self._read(("item_mean", {"pages": MEAN_SAMPLE_PAGES}))
+            if rows[0][0] is not None:
+                self._mean = vectors([rows[0][0]])[0]
+            self._mean_until = time.monotonic() + MEAN_FRESH_S
+        return self._mean
+
+    async def applied_offsets(self, log_id: int) -> dict[int, int]:
+        """Partition → next offset of flow interactions in one log."""
+        (rows,) = await self._read(("applied_offsets", {"log_id": log_id}))
+        return dict(rows)
+
+    async def ping(self) -> None:
+        """One round trip."""
+        await self._read(("settings_version", {}))
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """A connection of the pool for other reads, within the time-outs of this class."""
+        try:
+            with translated():
+                async with asyncio.timeout(READ_TIMEOUT_S), self._pool.connection() as opened:
+                    yield opened
+        except TimeoutError:
+            self._discard_broken()
+            raise Unavailable(f"PostgreSQL: no answer within {READ_TIMEOUT_S:.0f} s") from None
+        except Unavailable:
+            self._discard_broken()
+            raise
+
+    async def _read(self, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]]:
+        """The rows of each named query, all sent at once."""
+        cursors: list[AsyncCursor[Any]] = []
+        async with self.connection() as opened:
+            async with opened.pipeline():
+                for name, fields in queries:
+                    cursor = opened.cursor(binary=True)
+                    cursors.append(await cursor.execute(_SQL[name], fields))
+            return [await cursor.fetchall() for cursor in cursors]
+
+    def _discard_broken(self) -> None:
+        """After a failure look at all idle connections, in the background."""
+        if self._repair is None or self._repair.done():
+            self._repair = asyncio.create_task(self._pool.check())
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, application: str) -> AsyncIterator[ServingStore]:
+    """A store with its pool; the database need not answer yet."""
+    options = session_options(settings)
+    options["options"] = " ".join(
+        [str(options["options"]), *(f"-c {key}={value}" for key, value in SESSION.items())]
+    )
+    pool = AsyncConnectionPool(
+        settings.database_url,
+        kwargs={"autocommit": True, "application_name": application, **options},
+        min_size=1,
+        max_size=POOL_CONNECTIONS_MAX,
+        timeout=POOL_WAIT_S,
+        open=False,
+    )
+    await pool.open(wait=False)
+    try:
+        yield ServingStore(pool)
+    finally:
+        await pool.close()
+
+
+def vectors(cells: Sequence[bytes | None]) -> NDArray[np.float32]:
+    """Contents in binary form as (n, d); zeros where there is none."""
+    nothing = bytes(4 + 2 * DIMENSION)
+    filled = [nothing if cell is None else cell for cell in cells]
+    return binary.read_vectors(filled, ">f2", DIMENSION)
+
+
+def _literal(vector: NDArray[np.float32]) -> str:
+    """A vector as pgvector reads it."""
+    return str(vector.tolist())

@@ -14,7 +14,9 @@ from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from schemas import events, responses
 from schemas.generate import DOCUMENTS, FOLDER, documents
+from vane import bus
 from vane.catalogue import parse_update
+from vane.cli import machine
 from vane.errors import InvalidEvent
 from vane.interaction import check_text, parse_interaction
 
@@ -181,6 +183,18 @@ def test_every_reference_of_asyncapi_resolves() -> None:
     assert references
     for reference in references:
         assert _resolve(reference), reference
+
+
+def test_asyncapi_has_exactly_the_topics_and_channels_of_the_code() -> None:
+    kafka = [c for c in ASYNCAPI["channels"].values() if "bindings" in c]
+    hints = [c["address"] for c in ASYNCAPI["channels"].values() if "bindings" not in c]
+    assert {channel["address"] for channel in kafka} == set(machine.TOPICS)
+    assert set(hints) == {bus.PREFERENCES, bus.CATALOG, bus.TRENDS}
+    for channel in kafka:
+        binding = channel["bindings"]["kafka"]
+        policy = machine.COMPACTED.get(channel["address"], {}).get("cleanup.policy")
+        assert binding["topic"] == channel["address"]
+        assert binding.get("topicConfiguration", {}).get("cleanup.policy") == (policy and [policy])
 
 
 EXAMPLES = [

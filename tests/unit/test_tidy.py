@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.app import create_app
 from vane.cli import COMMANDS
 from vane.settings import Settings, variable
 from vane.store.sql import load_queries
@@ -105,6 +106,23 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 def test_the_settings_of_a_page_exist(page: Path) -> None:
     named = set(re.findall(r"VANE_[A-Z_]+", page.read_text(encoding="utf-8")))
     assert named <= {variable(spec.name) for spec in fields(Settings)}
+
+
+def test_the_commands_that_messages_name_exist() -> None:
+    named = re.compile(r"(?:: |`|\[(?:cyan|bold|/)\] ?)vane ([a-z][a-z-]+)")
+    found = {
+        name for module in MODULES for name in named.findall(module.read_text(encoding="utf-8"))
+    }
+    assert "up" in found
+    assert found <= set(COMMANDS)
+
+
+def test_the_pages_name_exactly_the_routes_of_the_api() -> None:
+    call = re.compile(r"\b(GET|POST) (/[a-z0-9/_{}-]+)")
+    named = {found for page in PAGES for found in call.findall(page.read_text(encoding="utf-8"))}
+    paths = create_app(Settings()).openapi()["paths"]
+    served = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
+    assert named == served
 
 
 def _code(text: str) -> str:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import redis
 
+from tests.running import RunningUp
 from vane.embedded.broker import Broker
 from vane.embedded.postgres import SETTINGS, Postgres
 from vane.embedded.redis import Redis
@@ -110,3 +111,12 @@ def connection(database_url: str) -> Iterator[Connection]:
     """Autocommit connection to the test's own database."""
     with connect(Settings(database_url=database_url), "tests") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def vane_up() -> Iterator[RunningUp]:
+    """A whole running `vane up`; its end must be clean."""
+    with RunningUp("--no-demo") as running:
+        running.wait_ready()
+        yield running
+        assert running.stop() == 0, running.output()

@@ -63,14 +63,20 @@ def main() -> None:
     called = sys.argv[1] if len(sys.argv) > 1 else None
     try:
         status = build_app(called)(prog_name="vane", standalone_mode=False)
-    except (VaneError, typer.TyperException) as error:
-        sys.stderr.write(f"vane: {error}\n")
-        status = error.exit_code
+    except typer.TyperException as error:
+        status = _tell(error.format_message(), error.exit_code)
+    except VaneError as error:
+        status = _tell(str(error), error.exit_code)
     except typer.Abort:
         status = 1
     except KeyboardInterrupt:
         status = 130
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _tell(message: str, status: int) -> int:
+    sys.stderr.write(f"vane: {message}\n")
+    return status
 
 
 def _load(command: Command) -> Any:

@@ -90,7 +90,7 @@ class Machine:
         postgres_sockets = socket_folder(folder.path, "postgres")
         postgres = Postgres(folder.path / "postgres", postgres_sockets, logs, inherit)
         redis = Redis(socket_folder(folder.path, "redis"), logs, inherit)
-        broker = Broker(logs, inherit)
+        broker = Broker(logs, inherit, stale=[folder.endpoints_file])
         self.endpoints = Endpoints(
             api=f"http://{LOOPBACK}:{port}",
             kafka=broker.bootstrap,
@@ -101,14 +101,18 @@ class Machine:
         environ = child_environ(os.environ, self.endpoints)
 
         def child(name: str, *arguments: str) -> VaneChild:
-            command = [sys.executable, "-m", "vane", *arguments]
-            return VaneChild(name, command, environ, logs, inherit)
+            return VaneChild(name, own_command(*arguments), environ, logs, inherit)
 
         stages = [[child("api", "api", "--port", str(port))]]
         stages += [[child(n, "flow", n) for n in stage if n in flows] for stage in FLOW_STAGES]
         addresses = {name: getattr(self.endpoints, key) for name, key in ADDRESSES.items()}
         own = EmbeddedLogs(replace(settings, **addresses))
         self.supervisor = Supervisor(postgres, redis, broker, stages, own, say)
+
+
+def own_command(*arguments: str) -> list[str]:
+    """The command line of `vane` with these arguments, in this very Python."""
+    return [sys.executable, "-m", "vane", *arguments]
 
 
 def child_environ(environ: Mapping[str, str], endpoints: Endpoints) -> dict[str, str]:

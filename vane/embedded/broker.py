@@ -28,12 +28,14 @@ class Broker(Server):
     Args:
         logs: folder of the log file.
         inherit: see `Server`.
+        stale: files that mean nothing any more once this process has ended, to be deleted then.
     """
 
     name = "broker"
 
-    def __init__(self, logs: Path, inherit: Sequence[int] = ()) -> None:
+    def __init__(self, logs: Path, inherit: Sequence[int] = (), stale: Sequence[Path] = ()) -> None:
         super().__init__(logs, inherit)
+        self._stale = stale
         self._port = free_port()
 
     @property
@@ -45,7 +47,9 @@ class Broker(Server):
         url = f"tcp://{self.bootstrap}"
         command = [_program(), "broker", "--listener-url", url, "--advertised-listener-url", url]
         command += ["--storage-engine", "memory://tansu/", "--silent"]
-        return ServerProcess(self.name, command, log=self.log, inherit=self._inherit)
+        return ServerProcess(
+            self.name, command, log=self.log, remove=self._stale, inherit=self._inherit
+        )
 
     def _answers(self) -> bool:
         try:

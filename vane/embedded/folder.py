@@ -67,6 +67,7 @@ class DataFolder:
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
+        self.remove_endpoints()
 
     def _owner(self) -> int | None:
         """The process that claimed the folder last, None where it has ended."""
@@ -92,23 +93,24 @@ class DataFolder:
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Publish the addresses in one move, for the owner's eyes alone."""
-        write_private(self._endpoints, msgspec.json.format(msgspec.json.encode(endpoints)))
+        write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(endpoints)))
 
     def remove_endpoints(self) -> None:
         """Take the addresses back."""
-        self._endpoints.unlink(missing_ok=True)
+        self.endpoints_file.unlink(missing_ok=True)
 
     def read_endpoints(self) -> Endpoints | None:
         """The addresses of a `vane up` that runs and is ready, otherwise None."""
         if not self.is_claimed():
             return None
         try:
-            return msgspec.json.decode(self._endpoints.read_bytes(), type=Endpoints)
+            return msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
         except FileNotFoundError:
             return None
 
     @property
-    def _endpoints(self) -> Path:
+    def endpoints_file(self) -> Path:
+        """Where the addresses are published."""
         return self.path / "endpoints.json"
 
 

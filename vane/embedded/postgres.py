@@ -103,8 +103,10 @@ class Postgres(Server):
 
     def _run(self, name: str, command: list[str]) -> None:
         process = self._warded(name, command)
-        status = process.wait(INIT_TIMEOUT_S)
-        process.kill()
+        try:
+            status = process.wait(INIT_TIMEOUT_S)
+        finally:
+            process.kill()
         if status != 0:
             raise StartFailed(process, f"exit status {status}")
 
@@ -116,9 +118,9 @@ class Postgres(Server):
         settings = {**self._settings, **sockets}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         command = [str(BIN / "postgres"), "-D", str(self._data), *options]
-        return self._warded(self.name, command, remove=self._sockets)
+        return self._warded(self.name, command, remove=[self._sockets])
 
-    def _warded(self, name: str, command: list[str], remove: Path | None = None) -> ServerProcess:
+    def _warded(self, name: str, command: list[str], remove: Sequence[Path] = ()) -> ServerProcess:
         reachable = is_open_to_all(BIN) and is_open_to_all(self._data)
         return ServerProcess(
             name,

@@ -117,7 +117,7 @@ class ServerProcess(ChildProcess):
         grace_s: after this long without an end it is killed.
         user: run it as this user.
         dac_override: that user may pass file permissions (see `vane.embedded.privileges`).
-        remove: folder to delete once the server has ended.
+        remove: files and folders to delete once the server was stopped or this process ended.
     """
 
     def __init__(
@@ -130,13 +130,13 @@ class ServerProcess(ChildProcess):
         grace_s: float = 5.0,
         user: str | None = None,
         dac_override: bool = False,
-        remove: Path | None = None,
+        remove: Sequence[Path] = (),
         inherit: Sequence[int] = (),
     ) -> None:
         options = ["--stop-signal", stop_signal.name, "--grace-s", str(grace_s)]
         options += ["--user", user] if user else []
         options += ["--dac-override"] if dac_override else []
-        options += ["--remove", str(remove)] if remove else []
+        options += ["--remove", *map(str, remove)] if remove else []
         warden = [sys.executable, "-m", "vane.embedded.warden", *options, "--", *command]
         super().__init__(name, warden, log=log, inherit=inherit)
 

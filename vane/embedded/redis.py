@@ -40,7 +40,9 @@ class Redis(Server):
         command += ["--unixsocketperm", "700", "--dir", str(folder)]
         command += ["--save", "", "--appendonly", "no"]
         command += ["--maxmemory", MEMORY_MAX, "--maxmemory-policy", "allkeys-lru"]
-        return ServerProcess(self.name, command, log=self.log, remove=folder, inherit=self._inherit)
+        return ServerProcess(
+            self.name, command, log=self.log, remove=[folder], inherit=self._inherit
+        )
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:

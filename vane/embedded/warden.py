@@ -4,7 +4,8 @@
 
 The warden starts the command and reads its own stdin, a pipe from its parent. End of file, which
 also comes when the parent is killed, stops the server gracefully and after the grace time by
-force. If the warden itself is killed, Linux ends the server (PR_SET_PDEATHSIG).
+force; then the warden removes what would be stale now. If the warden itself is killed, Linux ends
+the server (PR_SET_PDEATHSIG).
 """
 
 import argparse
@@ -16,7 +17,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from vane.embedded.privileges import become
@@ -45,23 +45,30 @@ def main() -> int:
     def stop(*_: object) -> None:
         server.send_signal(signal.Signals[options.stop_signal])
 
+    def stop_with_parent() -> None:
+        while os.read(0, 1):
+            pass
+        orphaned.set()
+        stop()
+        time.sleep(options.grace_s)
+        server.kill()
+
+    orphaned = threading.Event()
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    threading.Thread(target=_stop_at_eof, args=(server, stop, options.grace_s), daemon=True).start()
+    threading.Thread(target=stop_with_parent, daemon=True).start()
     status = server.wait()
-    if options.remove:
-        shutil.rmtree(options.remove, ignore_errors=True)
+    if orphaned.is_set():
+        _remove(options.remove)
     return status if status >= 0 else 128 - status
 
 
-def _stop_at_eof(
-    server: "subprocess.Popen[bytes]", stop: Callable[[], None], grace_s: float
-) -> None:
-    while os.read(0, 1):
-        pass
-    stop()
-    time.sleep(grace_s)
-    server.kill()
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _parse() -> argparse.Namespace:
@@ -70,7 +77,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--grace-s", type=float, default=5.0)
     parser.add_argument("--user")
     parser.add_argument("--dac-override", action="store_true")
-    parser.add_argument("--remove", type=Path)
+    parser.add_argument("--remove", type=Path, nargs="+", default=[])
     parser.add_argument("command", nargs="+")
     return parser.parse_args()
 

@@ -32,7 +32,7 @@ from vane.settings import Settings
 from vane.store import trends as store
 from vane.store.connection import Connection
 from vane.store.positions import TopicIdentity, open_log
-from vane.store.trends import flush_trends, read_log_spans, trends_lag
+from vane.store.trends import flush_trends, read_log_spans
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ALL_SLOTS = list(range(TREND_SLOTS))
@@ -119,6 +119,16 @@ def run(flow: Dataflow) -> None:
 def stored(connection: Connection) -> dict[str, tuple[int, dict[str, float]]]:
     rows = connection.execute(f"select item_id, events, {', '.join(HEATS)} from item_trend")
     return {item: (events, dict(zip(HEATS, heats, strict=True))) for item, events, *heats in rows}
+
+
+def trends_lag(connection: Connection) -> int:
+    """Committed log rows that no slot has counted."""
+    row = connection.execute(
+        "select coalesce(sum(case flow when 'interactions' then applied else -applied end), 0) "
+        "from stream_position"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def assert_exact(connection: Connection, events: list[Logged]) -> None:

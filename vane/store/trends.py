@@ -121,14 +121,6 @@ def flush_trends(connection: Connection, advances: list[Advance], added: Trends)
             _write(connection, _merged(connection, added))
 
 
-def trends_lag(connection: Connection) -> int:
-    """How many committed log rows the last flush does not hold."""
-    with translated():
-        row = connection.execute(_SQL["trends_lag"]).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def _advance(connection: Connection, advances: list[Advance]) -> None:
     steps = sorted(
         advances, key=lambda step: (step.stream.flow, step.stream.log_id, step.stream.partition)

@@ -27,9 +27,3 @@ on conflict (item_id) do update set events = excluded.events,
     heat_15m = excluded.heat_15m, heat_1h = excluded.heat_1h, heat_2h24m = excluded.heat_2h24m,
     heat_1d = excluded.heat_1d, heat_7d = excluded.heat_7d, heat_never = excluded.heat_never,
     heat_1k = excluded.heat_1k, heat_10k = excluded.heat_10k;
-
--- trends_lag --
--- Committed log rows that item_trend does not hold yet.
-select coalesce(sum(applied) filter (where flow = 'interactions'), 0)
-     - coalesce(sum(applied) filter (where flow like 'trends/%'), 0)
-from stream_position;

@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import NamedTuple
 
 import msgspec
@@ -12,10 +13,13 @@ import pytest
 import xxhash
 from numpy.typing import NDArray
 
+from flows.trends import LogReader, aggregate_batch
+from tests.support import Worker, add_item, event, unit_vectors
 from vane.audit import Report
 from vane.cli import main
 from vane.settings import Settings
 from vane.store.connection import Connection
+from vane.store.trends import flush_trends
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LONG_S, SHORT_S = 30 * 86_400.0, 6 * 3_600.0
@@ -193,6 +197,39 @@ def test_a_consistent_database_is_verified(world: Connection, verify: Verify) ->
     assert 0 < report.worst_user_error < 1
     assert 0 < report.worst_trend_error < 1
     assert verify()[1].endswith("everything agrees\n")
+
+
+def test_what_the_flows_write_is_verified(
+    connection: Connection, settings: Settings, verify: Verify
+) -> None:
+    random = Random(1)
+    vectors = unit_vectors(6)
+    logs: list[list[bytes | None]] = [[], []]
+    for number in range(400):
+        user, item = f"user-{number % 7}", f"item-{random.randrange(8)}"
+        fields = {"action": random.choice(["view", "purchase", "hide"])}
+        logs[number % 2] += [event(number + random.randrange(9_000) * 60, user, item, **fields)]
+    logs[0] += [b"garbage", None, logs[0][-1]]
+    for number, vector in enumerate(vectors):
+        add_item(connection, f"item-{number}", vector)
+    worker = Worker(settings, connection, logs)
+    for partition in (0, 1, 1, 0, 0, 1):
+        worker.apply(worker.chunk(partition, most=60))
+    assert verify()[0] == 0
+    add_item(connection, "item-6", None)
+    add_item(connection, "item-7", vectors[0])
+    worker.drain()
+    worker.close()
+    reader = LogReader(connection, list(range(16)), "test")
+    while batch := reader.read_batch():
+        flush = aggregate_batch(batch)
+        flush_trends(connection, flush.advances, flush.added)
+    status, output = verify("--json")
+    report = msgspec.json.decode(output, type=Report)
+    assert report.listed == []
+    assert (status, report.users, report.trend_items) == (0, 7, 8)
+    [pending] = connection.execute("select count(*) from pending").fetchall()
+    assert pending == (0,)
 
 
 def test_an_empty_database_is_verified(connection: Connection, verify: Verify) -> None:

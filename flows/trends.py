@@ -90,11 +90,7 @@ def aggregate_batch(batch: Batch) -> Flush:
 
 
 class _Session:
-    """The one connection of a process.
-
-    Positions are taken on the connection that advances them: its backend is the one that a new
-    owner ends if this process freezes inside a transaction.
-    """
+    """The one connection of a process, opened when its flow starts."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

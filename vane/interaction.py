@@ -1,4 +1,4 @@
-"""Interaction events: what makes one valid, and what it weighs. Pure; flow, API and CLI share it."""
+"""Interaction events: what makes one valid, and what it weighs. Shared by flow, API and CLI."""
 
 import re
 from collections.abc import Callable
@@ -27,8 +27,11 @@ MILLISECONDS_FROM = 1e11
 
 RATING_NEUTRAL, RATING_LOWEST, RATING_HIGHEST = 3.0, 1.0, 5.0
 
+REASON_CHARS_MAX = 300
+"""Of a decoder's message: it may quote the value."""
+
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_FAR = 10**16
+_FAR = 10**15
 _FIELD = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 _TEXT_FIELDS = ("event_id", "user_id", "item_id", "session_id", "request_id")
@@ -85,11 +88,11 @@ def invalid_event(error: ValidationError) -> InvalidEvent:
     if missing := _MISSING.search(reason):
         path = f"{path}.{missing['name']}".lstrip(".")
         reason = "missing"
-    return InvalidEvent(path or "$", reason)
+    return InvalidEvent(path or "$", CONTROL.sub("?", reason[:REASON_CHARS_MAX]))
 
 
 def timestamp_us(ts: datetime | float) -> int:
-    """Microseconds since 1970 of an event's `ts`; numbers are cut at 10^16, far out of range."""
+    """Microseconds since 1970 of an event's `ts`; numbers are cut at 10^15, far out of range."""
     if isinstance(ts, datetime):
         return round(ts.timestamp() * 1e6)
     bounded = max(-_FAR, min(_FAR, ts))
@@ -157,9 +160,9 @@ def validate_interaction(event: InteractionEvent, tuning: Tuning) -> None:
 
 def event_hash(event_id: str) -> int:
     """The 64-bit hash that stands for an event id in the duplicate horizon and in the checks."""
-    return xxhash.xxh3_64_intdigest(event_id)
+    return xxhash.xxh3_64_intdigest(event_id.encode())
 
 
 def item_slot(item_id: str) -> int:
     """The slot of flows/trends that counts an item."""
-    return xxhash.xxh3_64_intdigest(item_id) % TREND_SLOTS
+    return xxhash.xxh3_64_intdigest(item_id.encode()) % TREND_SLOTS

@@ -125,7 +125,8 @@ def test_bad_input_is_dead_lettered_and_the_flow_goes_on(
     cloud = b'{"specversion": "1.0", "id": "1", "type": "t", "data": ' + event("cloud") + b"}"
     future = event("future", ts=DAY_MS * 100)
     rating = event("rating", action="rating", value=2)
-    good = [GOOD, cloud, future, rating, GOOD]
+    far = GOOD.replace(b"egood", b"efar").replace(b"1700000000000", b"9" * 400)
+    good = [GOOD, cloud, future, far, rating, GOOD]
     messages = [bad for bad, _, _ in BAD] + good
     with flow(environ) as process:
         produce(broker, messages)
@@ -144,13 +145,15 @@ def test_bad_input_is_dead_lettered_and_the_flow_goes_on(
         "select applied, dead_lettered, duplicates, empty, clamped, next_offset - start_offset "
         "from stream_position where partition = 0"
     ).fetchone()
-    assert row == (4, len(BAD), 1, 0, 1, len(messages))
+    assert row == (5, len(BAD), 1, 0, 2, len(messages))
     weights = connection.execute("select event_id, weight from interaction").fetchall()
-    assert dict(weights) == {"egood": 1.0, "ecloud": 1.0, "efuture": 1.0, "erating": -2.0}
+    ones = {"egood": 1.0, "ecloud": 1.0, "efuture": 1.0, "efar": 1.0}
+    assert dict(weights) == {**ones, "erating": -2.0}
     clamped = connection.execute(
-        "select ts < now() + interval '5 minutes' from interaction where event_id = 'efuture'"
+        "select count(*) from interaction where ts < now() + interval '5 minutes' and "
+        "event_id in ('efuture', 'efar')"
     ).fetchone()
-    assert clamped == (True,)
+    assert clamped == (2,)
     assert_exact(connection)
 
 

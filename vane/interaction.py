@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -31,6 +31,7 @@ REASON_CHARS_MAX = 300
 """Of a decoder's message: it may quote the value."""
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _FAR = 10**15
 _FIELD = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
@@ -94,7 +95,8 @@ def invalid_event(error: ValidationError) -> InvalidEvent:
 def timestamp_us(ts: datetime | float) -> int:
     """Microseconds since 1970 of an event's `ts`; numbers are cut at 10^15, far out of range."""
     if isinstance(ts, datetime):
-        return round(ts.timestamp() * 1e6)
+        since = ts - _EPOCH
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     bounded = max(-_FAR, min(_FAR, ts))
     return round(bounded * (1_000 if abs(ts) >= MILLISECONDS_FROM else 1_000_000))
 

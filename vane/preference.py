@@ -1,6 +1,6 @@
 """The preference algebra: decayed sums of item vectors, for many users at once. Pure numpy.
 
-An event at time t on item i with weight w adds w · v_i, and everything older fades with half-life h:
+An event at time t on item i with weight w adds w · v_i; all older ones fade with half-life h:
 
     P(T) = Σ_k  w_k · v_{i_k} · 2^(-(T - t_k)/h)
 
@@ -104,7 +104,8 @@ def first_seen(states: States, events: Events) -> Mask:
     user, digest = events.user[order], events.hash[order]
     repeated = np.zeros(len(events), bool)
     repeated[order[1:]] = (user[1:] == user[:-1]) & (digest[1:] == digest[:-1])
-    return ~(known.any(axis=1) | repeated)
+    fresh: Mask = ~(known.any(axis=1) | repeated)
+    return fresh
 
 
 def apply_events(
@@ -180,8 +181,12 @@ def _grouped_sum(count: int, terms: Events, shares: Doubles, item_vectors: Float
 def merge(one: States, other: States, half_lives_s: tuple[float, float]) -> States:
     """Row by row the state of a user who is both: the sum, decayed to the newer time.
 
-    The ring keeps `one`'s newest events; the version is one above both.
+    In the ring `one`'s events count as the newer ones; the version is one above both.
     """
+    slots = np.arange(HORIZON_EVENTS)
+    row, slot = np.nonzero(slots < one.events[:, None])
+    recent = other.recent.copy()
+    recent[row, (slot + other.events[row]) % HORIZON_EVENTS] = one.recent[row, slot]
     as_of_us = np.maximum(one.as_of_us, other.as_of_us)
     fade_one = decay(as_of_us - one.as_of_us, half_lives_s)
     fade_other = decay(as_of_us - other.as_of_us, half_lives_s)
@@ -193,5 +198,5 @@ def merge(one: States, other: States, half_lives_s: tuple[float, float]) -> Stat
         version=np.maximum(one.version, other.version) + 1,
         events=one.events + other.events,
         event_hash=one.event_hash + other.event_hash,
-        recent=one.recent.copy(),
+        recent=recent,
     )

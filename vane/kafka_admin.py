@@ -17,6 +17,7 @@ def create_topics(
     bootstrap: str,
     partitions: Mapping[str, int],
     config: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> None:
     """Create the topics that do not exist yet and wait until the brokers have them.
 
@@ -24,6 +25,7 @@ def create_topics(
         bootstrap: brokers, `host:port`, comma-separated.
         partitions: topic → number of partitions.
         config: topic → its settings, such as `cleanup.policy`.
+        timeout_s: longest wait for the brokers.
 
     Raises:
         Unavailable: the brokers do not answer or refuse.
@@ -33,7 +35,7 @@ def create_topics(
         for name, count in partitions.items()
     ]
     client = _client(bootstrap)  # held until the answers are here: they end with it
-    created = client.create_topics(topics, request_timeout=REQUEST_TIMEOUT_S)
+    created = client.create_topics(topics, request_timeout=timeout_s)
     for topic, future in created.items():
         try:
             future.result()

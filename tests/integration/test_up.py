@@ -88,7 +88,8 @@ def test_killed_flow_goes_on_where_it_was(vane_up: RunningUp) -> None:
 
 
 def test_clean_stop_right_after_producing_loses_nothing() -> None:
-    with RunningUp("--no-demo", "--flows", "interactions,trends") as up:
+    small_chunks = {"VANE_CHUNK_EVENTS_MAX": "100"}
+    with RunningUp("--no-demo", "--flows", "interactions,trends", environ=small_chunks) as up:
         produce(up.wait_ready().kafka, 8_000)
         assert up.stop() == 0
         assert "lost" not in up.output()

@@ -23,18 +23,24 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "up": Command("up", "up", "Run everything on this machine, with servers of its own."),
-    "load": Command("load", "app", "Load items or events from a file."),
-    "recommend": Command("ask", "recommend", "Recommendations for a user."),
-    "profile": Command("ask", "profile", "What Vane knows of a user's taste."),
-    "similar": Command("ask", "similar", "Items like an item."),
-    "status": Command("ask", "status", "How far each flow is, and what waits."),
-    "verify": Command("verify", "verify", "Recompute users from the log and compare."),
-    "config": Command("config", "config", "Every setting with value, source and meaning."),
-    "flow": Command("flow", "flow", "Run one flow: interactions, catalog or trends."),
-    "api": Command("ask", "api", "Run the HTTP API."),
-    "migrate": Command("migrate", "migrate", "Bring the database schema up to date."),
-    "accept-log": Command("migrate", "accept_log", "Start on a topic that was recreated."),
+    "up": Command("up", "up", "Run everything on this machine, with servers of its own"),
+    "load": Command("load", "app", "Load items or events from a file"),
+    "recommend": Command(
+        "ask", "recommend", "Recommendations for a user, with the reason for each"
+    ),
+    "profile": Command("ask", "profile", "What Vane knows of a user's taste"),
+    "similar": Command("ask", "similar", "Items like an item"),
+    "status": Command("ask", "status", "How far each flow is, and what waits"),
+    "verify": Command("verify", "verify", "Recompute users, trends and positions from the log"),
+    "config": Command(
+        "config", "config", "Every setting with its value, its source and its meaning"
+    ),
+    "flow": Command("flow", "flow", "Run one flow: interactions, catalog or trends"),
+    "api": Command("ask", "api", "Run the HTTP API"),
+    "migrate": Command("migrate", "migrate", "Bring the database schema up to date"),
+    "accept-log": Command(
+        "migrate", "accept_log", "Start on a topic that was deleted and created again"
+    ),
 }
 
 

@@ -97,9 +97,13 @@ class ChildProcess:
 
     def close(self) -> None:
         """Reap an ended process and close the pipe to it."""
+        self.close_pipe()
+        self._process.wait()
+
+    def close_pipe(self) -> None:
+        """Give it end of file on stdin, as if this process had ended."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
 
     def tail(self, lines_max: int = TAIL_LINES) -> str:
         """The last lines it wrote."""
@@ -141,9 +145,8 @@ class ServerProcess(ChildProcess):
         super().__init__(name, warden, log=log, inherit=inherit)
 
     def request_stop(self) -> None:
-        """Close the pipe: end of file tells the warden to stop the server."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        """Close the pipe: the warden stops the server."""
+        self.close_pipe()
 
 
 class StartFailed(VaneError):  # noqa: N818 - named by what happened, as its base's other classes

@@ -56,6 +56,18 @@ def answer(
     return Answer(encoded, tag.encode(), request.scope["route"].path, subjects, version)
 
 
+async def computed(request: Request, build: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Compute an answer, and learn from it whether PostgreSQL is there."""
+    services = services_of(request)
+    try:
+        found = await build()
+    except Unavailable:
+        services.database_failed()
+        raise
+    services.database_answered()
+    return found
+
+
 async def cached(request: Request, build: Callable[[], Awaitable[Answer]]) -> Response:
     """Compute an answer and keep it under the request's target.
 
@@ -66,15 +78,13 @@ async def cached(request: Request, build: Callable[[], Awaitable[Answer]]) -> Re
     key = (request.scope["raw_path"], request.scope["query_string"])
     ticket = cache.begin()
     try:
-        found = await build()
+        found = await computed(request, build)
     except Unavailable:
-        services.database_failed()
         known = cache.last_known(key)
         if known is None:
             raise
         metrics.cache.labels("last_known").inc()
         return respond(request, known[0], {"Age": str(int(known[1]))})
-    services.database_answered()
     metrics.cache.labels("miss").inc()
     if not cache.put(key, found, ticket):
         metrics.cache.labels("overtaken").inc()

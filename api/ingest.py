@@ -28,6 +28,7 @@ EVENTS_MAX = 1_000
 """In one request."""
 BODY_BYTES_MAX = 4 << 20
 DELIVERY_TIMEOUT_MS = 5_000
+LOOKUP_TIMEOUT_S = 3.0
 LINGER_MS = 2
 LOG_FRESH_S = 10.0
 """A topic may be recreated: its log is looked up again this often."""
@@ -147,8 +148,14 @@ class EventLog:
                 self._lookup = asyncio.create_task(asyncio.to_thread(self._find_log))
                 self._lookup.add_done_callback(_retrieve)
             if self._log is None:
-                return await asyncio.shield(self._lookup)
+                return await self._first_lookup(self._lookup)
         return self._log[0]
+
+    async def _first_lookup(self, lookup: "asyncio.Task[int]") -> int:
+        try:
+            return await asyncio.wait_for(asyncio.shield(lookup), LOOKUP_TIMEOUT_S)
+        except TimeoutError:
+            raise Unavailable("Kafka did not describe its topic in time") from None
 
     async def ping(self) -> None:
         """Whether a broker answers within a second.
@@ -173,6 +180,7 @@ class EventLog:
             with connect(self._settings, "vane api") as connection:
                 log_id = find_log(connection, identity)
         except OperatorNeeded as error:
+            self._log = None
             raise Unavailable(str(error)) from error
         self._log = (log_id, time.monotonic())
         return log_id

@@ -58,17 +58,22 @@ async def recommend(store: ServingStore, user_id: str, query: Query) -> tuple[Re
     state, ranked = await _rank(store, user_id, query)
     items = await _listed(store, user_id, ranked, query)
     personal = bool(np.isfinite(ranked.candidates.long).any())
-    content = (ranking.MODEL_VERSION, state.settings_version, state.version, user_id, query,
-               [item.item_id for item in items])  # fmt: skip
-    digest = xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
+    versions = f"{ranking.MODEL_VERSION} {state.settings_version} {state.version}"
+    name = list_name(versions, user_id, query, items)
     body = Recommendations(
         user_id=user_id,
-        request_id=digest,
+        request_id=name,
         version=state.version,
         strategy="personal" if personal else "trending",
         items=items,
     )
-    return body, f'"{digest}"'
+    return body, f'"{name}"'
+
+
+def list_name(versions: str, user_id: str, query: Query, items: Sequence[ListedItem]) -> str:
+    """Names a list by all that it depends on: the same list has the same name everywhere."""
+    content = (versions, user_id, query, [item.item_id for item in items])
+    return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
 
 
 async def trending(store: ServingStore, query: Query) -> ItemList:

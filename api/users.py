@@ -1,15 +1,16 @@
 """Routes about a user: recommendations and profile."""
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
 
-from api.answers import answer, cached, documented, respond
+from api.answers import answer, cached, computed, documented, respond
 from api.cache import TRENDS, Answer, user_subject
 from api.params import Category, Kind, Limit, UserId, WaitMs
-from api.recommend import Query, profile, recommend
+from api.recommend import Query, list_name, profile, recommend
 from api.services import Services, services_of
 from api.waiting import Token
 from schemas.responses import Profile, Recommendations
@@ -18,6 +19,8 @@ from vane.errors import Unavailable
 router = APIRouter(tags=["users"])
 
 APPLIED_HEADER = "Vane-Applied"
+
+Build = Callable[[], Awaitable[Answer]]
 
 
 @router.get(
@@ -41,10 +44,10 @@ async def get_recommendations(
     """
     query = Query(limit, kind, category, exclude_seen, explain)
     if not after:
-        return await _recommendations(request, user_id, query)
+        return await _recommendations(request, user_id, query, cached)
     token = Token.decode(after)
     applied = await services_of(request).applied.wait(token, wait_ms / 1e3)
-    response = await _recommendations(request, user_id, query)
+    response = await _recommendations(request, user_id, query, _fresh)
     response.headers[APPLIED_HEADER] = "true" if applied else "false"
     return response
 
@@ -52,7 +55,7 @@ async def get_recommendations(
 @router.get("/recommend/{user_id:path}", responses=documented(Recommendations, 422, 503))
 async def get_recommend(request: Request, user_id: UserId, n: Limit = 10) -> Response:
     """The list for a user, for short."""
-    return await _recommendations(request, user_id, Query(n))
+    return await _recommendations(request, user_id, Query(n), cached)
 
 
 @router.get("/v1/users/{user_id:path}/profile", responses=documented(Profile, 422, 503))
@@ -67,7 +70,17 @@ async def get_profile(request: Request, user_id: UserId) -> Response:
     return await cached(request, build)
 
 
-async def _recommendations(request: Request, user_id: str, query: Query) -> Response:
+async def _fresh(request: Request, build: Build) -> Response:
+    """An answer that was computed for this request and is not kept."""
+    return respond(request, await computed(request, build))
+
+
+async def _recommendations(
+    request: Request,
+    user_id: str,
+    query: Query,
+    serve: Callable[[Request, Build], Awaitable[Response]],
+) -> Response:
     services = services_of(request)
 
     async def build() -> Answer:
@@ -78,7 +91,7 @@ async def _recommendations(request: Request, user_id: str, query: Query) -> Resp
         return answer(request, body, *subjects, etag=etag, version=body.version)
 
     try:
-        return await cached(request, build)
+        return await serve(request, build)
     except Unavailable:
         return _from_memory(request, services, user_id, query)
 
@@ -93,6 +106,7 @@ def _from_memory(request: Request, services: Services, user_id: str, query: Quer
     ][: query.limit]
     if not items:
         raise Unavailable("PostgreSQL does not answer, and nothing is known without it")
-    body = Recommendations(user_id, "memory", 0, "trending", items)
+    name = list_name("memory", user_id, query, items)
+    body = Recommendations(user_id, name, 0, "trending", items)
     age_s = int(time.monotonic() - memory.since_s)
     return respond(request, answer(request, body), {"Age": str(age_s)})

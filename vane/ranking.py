@@ -19,6 +19,9 @@ MODEL_VERSION = "fixed-1"
 FEATURES = ("long", "short", "popular_1d", "popular_7d", "new")
 WEIGHTS = np.array([1.0, 1.0, 0.6, 0.4, 0.2])
 
+CAUSE_COSINE_MIN = 0.05
+"""An item this much like one of the user's past, both seen from the mean item, may name it."""
+
 ReasonCode = Literal["because", "popular", "new", "explore"]
 _BECAUSE = {
     "view": "Because you viewed {}",
@@ -93,15 +96,17 @@ def reason_codes(parts: Doubles, candidates: Candidates, cause_cosine: Doubles) 
         candidates: the same n.
         cause_cosine: similarity to the closest item of the user's past; nan where there is none.
     """
-    personal = np.where(cause_cosine > 0, parts[:, 0] + parts[:, 1], -np.inf)
+    personal = np.where(cause_cosine >= CAUSE_COSINE_MIN, parts[:, 0] + parts[:, 1], -np.inf)
     popular = np.where(np.isfinite(candidates.heat_1d), parts[:, 2] + parts[:, 3], -np.inf)
-    new = np.where(np.isfinite(candidates.arrival), parts[:, 4], -np.inf)
-    strengths = np.column_stack([personal, popular, new])
-    codes: tuple[ReasonCode, ...] = ("because", "popular", "new")
-    return [
-        codes[best] if np.isfinite(row[best]) else "explore"
-        for row, best in zip(strengths, strengths.argmax(axis=1), strict=True)
-    ]
+    codes: list[ReasonCode] = []
+    for mine, everyones, arrival in zip(personal, popular, candidates.arrival, strict=True):
+        if np.isfinite(mine) and mine >= everyones:
+            codes.append("because")
+        elif np.isfinite(everyones):
+            codes.append("popular")
+        else:
+            codes.append("new" if np.isfinite(arrival) else "explore")
+    return codes
 
 
 def reason_text(code: ReasonCode, action: str = "", title: str = "") -> str:

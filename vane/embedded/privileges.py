@@ -12,9 +12,12 @@ import struct
 import sys
 from pathlib import Path
 
+from vane.errors import UsageError
+
 SERVER_USER = "nobody"
 
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
@@ -24,6 +27,21 @@ _CAPABILITY_VERSION_3 = 0x20080522
 def server_user() -> str | None:
     """The user that a server which refuses root must run as; None: whoever we are."""
     return SERVER_USER if os.geteuid() == 0 else None
+
+
+def user_name() -> str:
+    """Name of the user that we are.
+
+    Raises:
+        UsageError: the user has none, which PostgreSQL refuses.
+    """
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise UsageError(
+            f"user id {os.geteuid()} has no name here, and PostgreSQL needs one: add it to "
+            "/etc/passwd or run as another user"
+        ) from None
 
 
 def give(path: Path, user: str | None) -> None:
@@ -50,7 +68,8 @@ def become(user: str, *, keep_dac_override: bool) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     keep = keep_dac_override and sys.platform == "linux"
     if keep:
-        _call(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        # Without this bit access(2), by which PostgreSQL finds its programs, ignores capabilities.
+        _call(libc.prctl(_PR_SET_SECUREBITS, _NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)

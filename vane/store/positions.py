@@ -136,9 +136,25 @@ def unread_messages(connection: Connection, flows: Sequence[str]) -> dict[str, i
     return {topic: int(count) for topic, count in rows}
 
 
-def accept_gap(connection: Connection, stream: Stream, next_offset: int) -> None:
-    """Let a stream go on at `next_offset`, behind offsets that are gone; they count as skipped."""
-    connection.execute(_SQL["accept_gap"], {**_fields(stream), "next": next_offset})
+def log_positions(connection: Connection, log_id: int) -> dict[str, dict[int, int]]:
+    """The next offset of every flow in every partition of a log: flow → partition → offset."""
+    positions: dict[str, dict[int, int]] = {}
+    for flow, partition, offset in connection.execute(_SQL["log_positions"], {"log_id": log_id}):
+        positions.setdefault(flow, {})[partition] = offset
+    return positions
+
+
+def accept_gap(connection: Connection, stream: Stream, next_offset: int) -> int:
+    """Let a stream go on at `next_offset`, behind offsets that are gone; they count as skipped.
+
+    Returns:
+        how many were skipped; 0 where there is no gap.
+    """
+    before = find_position(connection, stream)
+    fields = {**_fields(stream), "next": next_offset}
+    if before is None or connection.execute(_SQL["accept_gap"], fields).rowcount == 0:
+        return 0
+    return next_offset - before
 
 
 def _fields(row: TopicIdentity | Stream | Counts) -> dict[str, object]:

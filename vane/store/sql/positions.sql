@@ -14,9 +14,6 @@ on conflict (cluster_id, topic, topic_id) do update set topic = excluded.topic r
 insert into stream_position (flow, log_id, partition, start_offset, next_offset)
 values (%(flow)s, %(log_id)s, %(partition)s, %(start)s, %(start)s) on conflict do nothing;
 
--- position_exists --
-select 1 from stream_position where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
-
 -- take_position --
 -- Become the owner: raising the epoch fences off every owner before.
 update stream_position
@@ -53,8 +50,7 @@ where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
 -- An operator lets a flow go on behind offsets that are gone.
 update stream_position
 set next_offset = %(next)s, skipped = skipped + %(next)s - next_offset, epoch = epoch + 1
-where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s and next_offset <= %(next)s
-returning skipped;
+where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s and next_offset < %(next)s;
 
 -- unread --
 -- Per topic, how far its reading flow was from the end of the newest log when it last looked.
@@ -63,3 +59,7 @@ from stream_position join log using (log_id)
 where flow = any (%(flows)s)
   and log_id in (select max(log_id) from log group by topic)
 group by log.topic;
+
+-- log_positions --
+-- Where every flow stands in one log.
+select flow, partition, next_offset from stream_position where log_id = %(log_id)s;

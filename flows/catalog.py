@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 TOPIC = "product-updates"
 
-CHUNK_MESSAGES_MAX = 1_024
+CHUNK_MESSAGES_MAX = 512
 """Enough texts to sort by length; few enough to commit every few seconds."""
 
 PROGRESS_INTERVAL_S = 5.0

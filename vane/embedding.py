@@ -55,7 +55,9 @@ def load_encoder(model: str, batch_items: int) -> Encode:
         raise _not_allowed(model, f"models of {DIMENSIONS} dimensions; this one has {dimensions}")
 
     def encode(texts: list[str]) -> Vectors:
-        rows = network.encode(texts, batch_size=batch_items, normalize_embeddings=True)
+        rows = network.encode(
+            texts, batch_size=batch_items, normalize_embeddings=True, show_progress_bar=False
+        )
         return np.asarray(rows, dtype=np.float32)
 
     return encode

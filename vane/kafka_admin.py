@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import (
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from vane.errors import OperatorNeeded, Unavailable
@@ -67,6 +73,24 @@ def describe_topic(bootstrap: str, topic: str) -> tuple[TopicIdentity, list[int]
         raise Unavailable(f"Kafka at {bootstrap}: {error.args[0].str()}") from error
     identity = TopicIdentity(str(cluster.cluster_id), topic, str(described.topic_id))
     return identity, sorted(partition.id for partition in described.partitions)
+
+
+def log_bounds(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
+    """First offset that a partition still holds, and its end.
+
+    Raises:
+        Unavailable: the brokers do not answer, or there is no such partition.
+    """
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "vane", "log_level": 0})
+    try:
+        low, high = consumer.get_watermark_offsets(
+            TopicPartition(topic, partition), timeout=REQUEST_TIMEOUT_S
+        )
+    except KafkaException as error:
+        raise Unavailable(f"Kafka at {bootstrap}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+    return low, high
 
 
 def _client(bootstrap: str) -> Any:

@@ -38,6 +38,9 @@ COMMANDS = {
     "flow": Command("flow", "flow", "Run one flow: interactions, catalog or trends"),
     "api": Command("ask", "api", "Run the HTTP API"),
     "migrate": Command("migrate", "migrate", "Bring the database schema up to date"),
+    "accept-gap": Command(
+        "migrate", "accept_lost", "Let a flow go on behind messages that Kafka has deleted"
+    ),
     "accept-log": Command(
         "migrate", "accept_log", "Start on a topic that was deleted and created again"
     ),

@@ -1,14 +1,15 @@
-"""`vane migrate` and `vane accept-log`: what an operator does to the database."""
+"""`vane migrate`, `accept-log`, `accept-gap`: what an operator does to the database."""
 
 from typing import Annotated
 
 import typer
 
 from vane.cli.context import DataDir, command_settings
-from vane.kafka_admin import describe_topic
+from vane.errors import UsageError
+from vane.kafka_admin import describe_topic, log_bounds
 from vane.store.connection import connect
 from vane.store.migrate import migrate as apply_migrations
-from vane.store.positions import open_log
+from vane.store.positions import Stream, accept_gap, find_log, open_log
 
 
 def migrate(data_dir: DataDir = None) -> None:
@@ -38,3 +39,27 @@ def accept_log(
     with connect(settings, "vane accept-log") as connection:
         log_id = open_log(connection, identity)
     typer.echo(f"{topic} is log {log_id} now (topic id {identity.topic_id})")
+
+
+def accept_lost(
+    flow: Annotated[str, typer.Argument(help="Name of the flow: interactions or catalog.")],
+    topic: Annotated[str, typer.Argument(help="Name of the topic, such as user-interactions.")],
+    partition: Annotated[int, typer.Argument(min=0, help="Number of the partition.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Let a flow go on behind messages that Kafka has deleted before they were read.
+
+    A flow stops at such a gap. The lost offsets are counted as skipped, so that the counts go on
+    adding up. Start the flow again afterwards.
+
+    Example: [cyan]vane accept-gap interactions user-interactions 0[/]
+    """
+    settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
+    identity, _ = describe_topic(settings.kafka_bootstrap, topic)
+    low, high = log_bounds(settings.kafka_bootstrap, topic, partition)
+    with connect(settings, "vane accept-gap") as connection:
+        stream = Stream(flow, find_log(connection, identity), partition)
+        skipped = accept_gap(connection, stream, low)
+    if not skipped:
+        raise UsageError(f"{flow} has no gap in {topic} partition {partition} ({low} to {high})")
+    typer.echo(f"{flow} goes on at offset {low} of {topic} partition {partition}: {skipped} lost")

@@ -15,7 +15,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from vane.errors import OperatorNeeded, Unavailable
-from vane.kafka_admin import describe_topic
+from vane.kafka_admin import describe_topic, log_bounds
 from vane.settings import Settings
 from vane.store.connection import connect, translated
 from vane.store.positions import Stream, find_log, find_position, take_position
@@ -28,8 +28,6 @@ HEARTBEAT_S = 1.0
 
 DRAIN_PATIENCE_S = 10.0
 """How long a drain waits for a broker that does not say where the log ends."""
-
-WATERMARK_TIMEOUT_S = 10.0
 
 
 @dataclass(slots=True)
@@ -88,34 +86,31 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_ChunkPartition":  # noqa: ARG002
         """Take the position of the partition and start to read there."""
-        consumer = Consumer(_consumer_config(self._settings))
         identity, _ = describe_topic(self._settings.kafka_bootstrap, self._topic)
         with connect(self._settings, f"vane {self._flow} position") as connection, translated():
             log_id = find_log(connection, identity)
             stream = Stream(self._flow, log_id, int(for_part))
             start = 0
             if find_position(connection, stream) is None:
-                place = TopicPartition(self._topic, stream.partition)
-                start, _ = consumer.get_watermark_offsets(place, timeout=WATERMARK_TIMEOUT_S)
+                start, _ = log_bounds(self._settings.kafka_bootstrap, self._topic, stream.partition)
             owner = f"{self._flow} {self._share.index}/{self._share.count}"
             offset, epoch = take_position(connection, stream, start=start, owner=owner)
         log.info("%s: partition %s from offset %d, epoch %d", self._topic, for_part, offset, epoch)
         return _ChunkPartition(
-            consumer,
+            self._settings,
             self._topic,
             stream,
             epoch,
             offset,
             messages_max=self._chunk_messages_max,
             stop=self._stop,
-            drain_to_end=self._settings.drain == "end",
         )
 
 
 class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
     def __init__(
         self,
-        consumer: Consumer,
+        settings: Settings,
         topic: str,
         stream: Stream,
         epoch: int,
@@ -123,17 +118,18 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         *,
         messages_max: int,
         stop: Event,
-        drain_to_end: bool,
     ) -> None:
-        self._consumer, self._topic, self._stream = consumer, topic, stream
+        self._bootstrap, self._topic, self._stream = settings.kafka_bootstrap, topic, stream
         self._epoch, self._cursor, self._end = epoch, offset, offset
-        self._messages_max, self._stop, self._drain_to_end = messages_max, stop, drain_to_end
+        self._messages_max, self._stop = messages_max, stop
+        self._drain_to_end = settings.drain == "end"
         self._draining_until: float | None = None
         self._at_end = False
         self._idle = False
         self._heartbeat_at = 0.0
         self._place = TopicPartition(topic, stream.partition)
-        consumer.assign([TopicPartition(topic, stream.partition, offset)])
+        self._consumer = Consumer(_consumer_config(settings.kafka_bootstrap))
+        self._consumer.assign([TopicPartition(topic, stream.partition, offset)])
 
     def next_batch(self) -> list[Chunk]:
         """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle."""
@@ -213,9 +209,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
     def _raise_for(self, error: KafkaError) -> None:
         gone = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
         if error.code() in gone:
-            low, high = self._consumer.get_watermark_offsets(
-                self._place, timeout=WATERMARK_TIMEOUT_S
-            )
+            low, high = log_bounds(self._bootstrap, self._topic, self._stream.partition)
             raise OperatorNeeded(
                 f"{self._topic} partition {self._stream.partition}: offset {self._cursor} is not "
                 f"in the log, which holds {low} to {high}; to go on at {low} and count the gap "
@@ -227,9 +221,9 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         log.warning("Kafka: %s", error.str())
 
 
-def _consumer_config(settings: Settings) -> dict[str, str | int | bool]:
+def _consumer_config(bootstrap: str) -> dict[str, str | int | bool]:
     return {
-        "bootstrap.servers": settings.kafka_bootstrap,
+        "bootstrap.servers": bootstrap,
         "group.id": "vane",
         "enable.auto.commit": False,
         "enable.partition.eof": True,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psutil
 import pytest
 from confluent_kafka import Producer
 
@@ -49,10 +50,9 @@ def environ(settings: Settings, broker: str) -> dict[str, str]:
 
 
 @contextmanager
-def flow(environ: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "vane", "flow", "interactions"], env=environ, stderr=subprocess.PIPE
-    )
+def flow(environ: dict[str, str], *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "vane", "flow", "interactions", *options]
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE)
     try:
         yield process
     finally:
@@ -189,6 +189,30 @@ def test_killed_five_times_in_the_middle_of_a_load(
     ).fetchone()
     assert row == (2 * each, 2 * each)
     assert_exact(connection)
+
+
+def test_two_processes_share_the_partitions_and_one_killed_comes_back_alone(
+    connection: Connection, environ: dict[str, str], broker: str
+) -> None:
+    add_item(connection, "i", unit_vectors(1)[0])
+    each = 3_000
+    with flow(environ, "--processes", "2") as fleet:
+        wait_for(lambda: len(owners(connection)) == 2)
+        members = psutil.Process(fleet.pid).children()
+        assert len(members) == 2
+        for partition in range(2):
+            produce(broker, [event(f"{partition}-{n}") for n in range(each)], partition)
+        members[0].kill()
+        wait_for(lambda: passed(connection) == 2 * each)
+        assert members[1].is_running()
+        fleet.send_signal(signal.SIGTERM)
+        assert fleet.wait(20) == 0
+    assert owners(connection) == {"interactions 0/2", "interactions 1/2"}
+    assert_exact(connection)
+
+
+def owners(connection: Connection) -> set[str]:
+    return {owner for (owner,) in connection.execute("select owner from stream_position")}
 
 
 def test_hints_name_users_versions_and_the_position(

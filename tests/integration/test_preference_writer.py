@@ -14,6 +14,7 @@ from vane.interaction import event_hash
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.connection import Connection
+from vane.store.positions import accept_gap
 
 VECTORS = unit_vectors(3)
 Start = Callable[..., Worker]
@@ -247,3 +248,22 @@ def test_a_frozen_owner_is_terminated(
     logs[0].append(event(1, item="i0"))
     worker.drain()
     assert counts(connection)["applied"] == 1
+
+
+def test_an_accepted_gap_is_skipped_and_counted(
+    start: Start, connection: Connection, logs: Any
+) -> None:
+    logs[0] += [event(number, item="i0") for number in range(5)]
+    worker = start()
+    worker.apply(worker.chunk(0, most=2))
+    stream = worker.cursors[0].stream
+    assert accept_gap(connection, stream, 4) == 2
+    assert accept_gap(connection, stream, 4) == 0
+    with pytest.raises(Fenced):
+        worker.apply(worker.chunk(0))
+    start().drain()
+    row = connection.execute(
+        "select start_offset, next_offset, applied, skipped from stream_position "
+        "where partition = 0"
+    ).fetchone()
+    assert row == (0, 5, 3, 2)

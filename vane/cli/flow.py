@@ -1,28 +1,37 @@
 """`vane flow`: run one flow."""
 
+import signal
+from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
 
+from vane.child import watch_parent
 from vane.cli.context import DataDir, command_settings
+from vane.cli.fleet import Fleet
+from vane.cli.machine import own_command
 from vane.errors import UsageError
 
 
 def flow(
     name: Annotated[str, typer.Argument(help="interactions, catalog or trends")],
+    processes: Annotated[
+        int, typer.Option(min=1, help="Share the partitions between this many processes.")
+    ] = 1,
     share: Annotated[
         str,
-        typer.Option(help="This process's share: INDEX/COUNT, such as 0/2 and 1/2 for two."),
+        typer.Option(help="Run only one share: INDEX/COUNT, such as 1/2; for other machines."),
     ] = "0/1",
     data_dir: DataDir = None,
 ) -> None:
     """Run one flow: interactions, catalog or trends.
 
     SIGTERM and Ctrl-C end it behind a committed chunk. Exit code 75: another worker took over a
-    partition; 78: a person must decide, the message names the command.
+    partition; 78: a person must decide, the message names the command. With several processes,
+    one that ends is started again alone.
 
-    [dim]$[/] vane flow interactions
-    [dim]$[/] vane flow interactions --share 0/2
+    Example: [cyan]vane flow interactions --processes 2[/]
     """
     from flows.kafka import Share  # noqa: PLC0415 - slow to import, needed by this command alone
     from flows.run import FLOWS, run_flow  # noqa: PLC0415
@@ -32,4 +41,23 @@ def flow(
     index, _, count = share.partition("/")
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise UsageError(f"--share {share!r} is not INDEX/COUNT with INDEX below COUNT")
-    run_flow(name, command_settings(data_dir), Share(int(index), int(count)))
+    settings = command_settings(data_dir)
+    if processes == 1:
+        run_flow(name, settings, Share(int(index), int(count)))
+    elif int(count) > 1:
+        raise UsageError("--processes and --share exclude each other")
+    else:
+        _run_fleet(name, processes, data_dir)
+
+
+def _run_fleet(name: str, processes: int, data_dir: Path | None) -> None:
+    folder = ["--data-dir", str(data_dir)] if data_dir else []
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    watch_parent()
+    commands = [
+        own_command("flow", name, "--share", f"{index}/{processes}", *folder)
+        for index in range(processes)
+    ]
+    Fleet(commands).run(stop)

@@ -33,9 +33,11 @@ def migrate(connection: Connection) -> list[str]:
             "name text not null, sha256 text not null, "
             "applied_at timestamptz not null default now())"
         )
-        done = dict(connection.execute("select version, sha256 from schema_migration").fetchall())
+        done: dict[int, str] = dict(
+            connection.execute("select version, sha256 from schema_migration").fetchall()
+        )
         known = {version for version, _, _ in migrations()}
-        if newer := sorted(set(done) - known):  # type: ignore[type-var]
+        if newer := sorted(set(done) - known):
             raise OperatorNeeded(
                 f"the database has migrations {newer} that this Vane lacks: update Vane"
             )

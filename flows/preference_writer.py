@@ -6,7 +6,7 @@ fences off former owners; each state is written only over the version that it wa
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from threading import Event as StopEvent
 
 import numpy as np
@@ -23,6 +23,7 @@ from vane.interaction import item_slot
 from vane.preference import NO_VECTOR, Events, Ints, Mask
 from vane.settings import Settings
 from vane.store import interactions as store
+from vane.store.partitions import ensure_log_partitions
 from vane.store.positions import Counts, advance_position, find_position
 from vane.tuning import Tuning
 
@@ -54,6 +55,7 @@ class PreferenceWriter:
         self._session = StateSession(settings, tuning, stop)
         self._pending = PendingResolver(self._session, share)
         self._housekeeping_at = 0.0
+        self._partitions_of: date | None = None
 
     def apply(self, batch: Batch) -> None:
         """Commit the batch; a heartbeat only looks after waiting events.
@@ -72,7 +74,11 @@ class PreferenceWriter:
             self._publish(chunk, changes, chunk.next_offset)
 
     def housekeeping(self, chunk: Chunk) -> None:
-        """Notice new item versions, and add the events that waited for them."""
+        """Notice new item versions, add the events that waited for them; daily, partitions."""
+        today = datetime.now(UTC).date()
+        if today != self._partitions_of:
+            self._session.surely(lambda: self._make_partitions(today), lambda: False)
+            self._partitions_of = today
         self._session.surely(self._look, lambda: False)
         while changes := self._session.surely(self._pending.add_some, lambda: False):
             self._publish(chunk, changes, chunk.previous_offset)
@@ -84,6 +90,10 @@ class PreferenceWriter:
 
     def _look(self) -> Changes:
         self._pending.look()
+        return []
+
+    def _make_partitions(self, today: date) -> Changes:
+        ensure_log_partitions(self._session.connection, today)
         return []
 
     def _commit(self, batch: Batch) -> Changes:

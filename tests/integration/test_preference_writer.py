@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from vane.interaction import event_hash
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.connection import Connection
+from vane.store.partitions import ensure_log_partitions
 from vane.store.positions import accept_gap
 
 VECTORS = unit_vectors(3)
@@ -267,3 +269,19 @@ def test_an_accepted_gap_is_skipped_and_counted(
         "where partition = 0"
     ).fetchone()
     assert row == (0, 5, 3, 2)
+
+
+def test_the_log_lies_in_partitions_by_month_made_ahead(
+    start: Start, connection: Connection, logs: Any
+) -> None:
+    logs[0].append(event(1, item="i0"))
+    start().drain()
+    today = datetime.now(UTC).date()
+    where = connection.execute("select tableoid::regclass::text from interaction").fetchall()
+    assert where == [(f"interaction_{today:%Y_%m}",)]
+    assert ensure_log_partitions(connection, today) == []
+    assert ensure_log_partitions(connection, date(2199, 11, 30)) == [
+        "interaction_2199_11",
+        "interaction_2199_12",
+        "interaction_2200_01",
+    ]

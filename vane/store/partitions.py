@@ -1,4 +1,4 @@
-"""Monthly partitions of the interaction log, made ahead of time, so that old ones can be dropped."""
+"""Monthly partitions of the interaction log, made ahead, so that old months can be dropped."""
 
 from datetime import date, timedelta
 

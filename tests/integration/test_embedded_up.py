@@ -159,14 +159,18 @@ def test_killed_parent_leaves_nothing_and_state_lasts(
     assert again.stop() == 0
 
 
-def test_start_right_after_a_kill_waits_for_the_orphans(start: Callable[..., RunningUp]) -> None:
-    for _ in range(2):
-        up = start()
-        up.wait_ready()
-        up.kill()
-    up = start()
+def test_start_right_after_a_kill_waits_for_the_orphans(
+    start: Callable[..., RunningUp], journal: Path
+) -> None:
+    up = start(FAKE_STUBBORN="interactions")  # it ends by force some seconds after its parent
     up.wait_ready()
-    assert up.stop() == 0
+    orphan = pids(journal)["interactions"]
+    up.kill()
+    assert parent_of(orphan) is not None
+    again = start()
+    again.wait_ready()
+    assert parent_of(orphan) is None
+    assert again.stop() == 0
 
 
 def test_everything_killed_at_once_starts_again(start: Callable[..., RunningUp]) -> None:

@@ -213,9 +213,11 @@ def _names(children: Iterable[VaneChild]) -> str:
 
 def _lost(unread: Mapping[str, int] | None) -> str:
     """Honest: a flow knows the end of its log only as far as it has looked."""
-    if unread is None:
-        return "how many acknowledged messages had not been read cannot be told; they are lost"
-    counts = [f"{count} of {topic}" for topic, count in sorted(unread.items())]
-    return "acknowledged messages that were not read and are lost: at least " + (
-        " and ".join(counts) or "0"
-    )
+    known = sorted((topic, count) for topic, count in (unread or {}).items() if count)
+    if not known:
+        return (
+            "acknowledged messages that no flow had seen yet are lost; how many cannot be told"
+            + ("" if unread is None else ", all that were seen are applied")
+        )
+    counts = " and ".join(f"{count} of {topic}" for topic, count in known)
+    return f"acknowledged messages that were not read are lost: at least {counts}"

@@ -76,7 +76,7 @@ alter table item alter column content set storage plain;
 create index item_content on item using hnsw (content halfvec_ip_ops) with (m = 16, ef_construction = 100);
 create index item_category on item (category);
 create index item_kind on item (kind);
-create index item_created_at on item (created_at desc, item_id);
+create index item_created_at on item (created_at desc);
 
 -- Every content an item has had; never updated, kept while the interaction log refers to it.
 create table item_version (

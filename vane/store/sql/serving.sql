@@ -53,10 +53,8 @@ with taste as materialized (
     select item_id from item_trend join offered using (item_id)
     order by heat_7d desc limit %(per_source)s
 ), newest as (
-    select item_id, row_number() over (order by created_at desc, item_id) - 1 as arrival
-    from (
-        select item_id, created_at from offered order by created_at desc, item_id limit %(per_source)s
-    ) arrivals
+    select item_id, row_number() over () - 1 as arrival
+    from (select item_id from offered order by created_at desc limit %(per_source)s) arrivals
 )
 select item_id, -(content <#> (select long from taste)), -(content <#> (select short from taste)),
        heat_1d, heat_7d, arrival

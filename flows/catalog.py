@@ -9,7 +9,7 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.catalog_batch import CatalogWriter
+from flows.catalog_writer import CatalogWriter
 from flows.kafka import Chunk, ChunkSource, Share
 from vane.bus import Publisher
 from vane.embedding import load_encoder
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 TOPIC = "product-updates"
 
-CHUNK_MESSAGES_MAX = 512
-"""Enough texts to sort by length; few enough to commit every few seconds."""
+CHUNK_MESSAGES_MAX = 2_048
+"""Several transactions: the texts of one are embedded while the one before is committed."""
 
 PROGRESS_INTERVAL_S = 5.0
 
@@ -48,19 +48,25 @@ def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
     )
     chunks = op.input("updates", flow, source)
     writer = CatalogWriter(settings, encode, Publisher(settings.redis_url))
-    op.output("commit", chunks, CatalogSink(writer))
+    halt = stop if settings.drain == "chunk" else Event()
+    op.output("commit", chunks, CatalogSink(writer, halt))
     return flow
 
 
 class CatalogSink(DynamicSink[Chunk]):
-    """Commits chunks, and says how far it is while there is a backlog."""
+    """Commits chunks, and says how far it is while there is a backlog.
 
-    def __init__(self, writer: CatalogWriter) -> None:
-        self._writer = writer
+    Args:
+        writer: commits.
+        halt: once set, nothing more is begun; the rest is read again at the next start.
+    """
+
+    def __init__(self, writer: CatalogWriter, halt: Event) -> None:
+        self._writer, self._halt = writer, halt
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> "_Partition":  # noqa: ARG002
         """The one worker's end of the flow."""
-        return _Partition(self._writer, Progress())
+        return _Partition(self._writer, self._halt)
 
 
 class Progress:
@@ -91,13 +97,17 @@ class Progress:
 
 
 class _Partition(StatelessSinkPartition[Chunk]):
-    def __init__(self, writer: CatalogWriter, progress: Progress) -> None:
-        self._writer, self._progress = writer, progress
+    def __init__(self, writer: CatalogWriter, halt: Event) -> None:
+        self._writer, self._halt, self._progress = writer, halt, Progress()
 
     def write_batch(self, items: list[Chunk]) -> None:
         for chunk in items:
+            if self._halt.is_set():
+                return
             for part in self._writer.apply(chunk):
                 self._progress.note(part)
+                if self._halt.is_set():
+                    return
 
     def close(self) -> None:
         self._writer.close()

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ Encode = Callable[[list[str]], Vectors]
 def load_encoder(model: str, batch_items: int) -> Encode:
     """Load a model; the answer turns n texts into n unit rows, float32 (n, 384).
 
-    Texts are encoded sorted by length, `batch_items` at once, with a thread for each core.
+    Texts are encoded sorted by length, `batch_items` at once, a batch on each core. Thread-safe.
 
     Args:
         model: `all-MiniLM-L6-v2`, a folder with a sentence-transformers model, or the name of
@@ -41,7 +42,7 @@ def load_encoder(model: str, batch_items: int) -> Encode:
     from transformers.utils import logging  # noqa: PLC0415
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(1)  # a batch on each core wastes less than each batch on all cores
     try:
         network = _load(model)
     except Exception as error:
@@ -54,11 +55,25 @@ def load_encoder(model: str, batch_items: int) -> Encode:
     if dimensions != DIMENSIONS:
         raise _not_allowed(model, f"models of {DIMENSIONS} dimensions; this one has {dimensions}")
 
-    def encode(texts: list[str]) -> Vectors:
+    def encode_batch(texts: list[str]) -> Vectors:
         rows = network.encode(
             texts, batch_size=batch_items, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(rows, dtype=np.float32)
+
+    encode_batch([""])  # the tokenizer's settings change at its first call, safe in one thread only
+    workers = ThreadPoolExecutor(os.cpu_count() or 1, "embed", torch.set_num_threads, (1,))
+
+    def encode(texts: list[str]) -> Vectors:
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        batches = [
+            order[start : start + batch_items] for start in range(0, len(order), batch_items)
+        ]
+        rows = np.empty((len(texts), DIMENSIONS), np.float32)
+        encoded = workers.map(encode_batch, [[texts[i] for i in batch] for batch in batches])
+        for batch, vectors in zip(batches, encoded, strict=True):
+            rows[batch] = vectors
+        return rows
 
     return encode
 

@@ -9,8 +9,9 @@ import pytest
 import redis
 import xxhash
 
-from flows import catalog_batch
-from flows.catalog_batch import CatalogWriter, split
+from flows import catalog_writer
+from flows.catalog_batch import split
+from flows.catalog_writer import CatalogWriter
 from flows.kafka import Chunk
 from vane.bus import CATALOG, Publisher
 from vane.embedding import DIMENSIONS, Vectors
@@ -333,7 +334,7 @@ def test_a_hint_names_what_changed_and_went(
 def test_a_large_chunk_is_committed_in_parts(
     writer: CatalogWriter, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog_batch, "COMMIT_BYTES_MAX", 100)
+    monkeypatch.setattr(catalog_writer, "COMMIT_BYTES_MAX", 100)
     items: list[Value] = [{"item_id": str(n), "title": "x" * 20} for n in range(5)]
     chunk = log.chunk(*items)
     positions = [(part.previous_offset, part.next_offset) for part in writer.apply(chunk)]
@@ -341,12 +342,33 @@ def test_a_large_chunk_is_committed_in_parts(
     assert log.counts() == (5, 5, 0, 0)
 
 
+def test_a_part_that_was_embedded_ahead_sees_what_the_part_before_changed(
+    writer: CatalogWriter,
+    log: Log,
+    connection: Connection,
+    encoder: CountingEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalog_writer, "COMMIT_MESSAGES_MAX", 2)
+    chunk = log.chunk(
+        {"item_id": "a", "title": "A"},
+        {"item_id": "b", "title": "B"},
+        {"item_id": "b", "op": "patch", "description": "more"},
+        {"item_id": "c", "title": "C"},
+        {"item_id": "b", "title": "B. more"},
+    )
+    assert len(list(writer.apply(chunk))) == 3
+    assert sorted(encoder.texts) == ["A", "B", "B. more", "B. more", "C"]
+    assert versions(connection, "b") == [(1, True), (2, True)]
+    assert log.counts() == (5, 5, 0, 0)
+
+
 def test_parts_cover_the_whole_span_and_keep_their_messages(log: Log) -> None:
     chunk = log.chunk(b"x" * 10, b"y" * 90, None, b"z" * 10, b"w")
     chunk = replace(chunk, offsets=[1, 2, 5, 6, 9], next_offset=12)
-    parts = list(split(chunk, 20))
+    parts = list(split(chunk, 9, 20))
     assert [(part.previous_offset, part.next_offset) for part in parts] == [(0, 2), (2, 5), (5, 12)]
     assert [value for part in parts for value in part.values] == chunk.values
     assert sum(part.empty for part in parts) == chunk.empty == 7
-    assert not list(split(replace(chunk, previous_offset=12, values=[], offsets=[]), 20))
-    assert len(list(split(replace(chunk, values=[], offsets=[]), 20))) == 1
+    assert not list(split(replace(chunk, previous_offset=12, values=[], offsets=[]), 9, 20))
+    assert len(list(split(replace(chunk, values=[], offsets=[]), 9, 20))) == 1

@@ -65,7 +65,7 @@ def test_stops_api_then_flows_then_trends_and_leaves_nothing(
     everything = up.descendants()
     assert len(everything) > len(CHILDREN) + 6
     assert (up.data_dir / "endpoints.json").stat().st_mode & 0o777 == 0o600
-    assert up.stop() == 0
+    assert up.stop() == 0, up.output()
     order = stops(journal)
     assert order[0] == "api"
     assert set(order[1:3]) == {"interactions", "catalog"}
@@ -196,7 +196,7 @@ def test_killed_child_is_restarted(start: Callable[..., RunningUp], journal: Pat
     assert {n: pid for n, pid in pids(journal).items() if n != "interactions"} == {
         n: pid for n, pid in first.items() if n != "interactions"
     }
-    assert up.stop() == 0
+    assert up.stop() == 0, up.output()
 
 
 def server_pids(up: RunningUp, program: str) -> list[int]:
@@ -228,7 +228,7 @@ def test_killed_redis_and_postgres_come_back_where_they_were(
             return False
 
     wait_until(answer, 30, up.output())
-    assert up.stop() == 0
+    assert up.stop() == 0, up.output()
 
 
 def test_dead_broker_brings_new_logs_and_says_what_is_lost(
@@ -254,7 +254,7 @@ def test_dead_broker_brings_new_logs_and_says_what_is_lost(
     with psycopg.connect(endpoints.postgres) as connection:
         logs = connection.execute("select count(*) from log where topic = 'user-interactions'")
         assert logs.fetchone() == (2,)
-    assert up.stop() == 0
+    assert up.stop() == 0, up.output()
 
 
 def test_second_ctrl_c_stops_at_once(start: Callable[..., RunningUp], journal: Path) -> None:
@@ -265,7 +265,7 @@ def test_second_ctrl_c_stops_at_once(start: Callable[..., RunningUp], journal: P
     wait_until(lambda: "catalog" in stops(journal), 10)
     assert up._process.poll() is None
     up.send(signal.SIGINT)
-    assert up.wait(15) == 0
+    assert up.wait(15) == 0, up.output()
     assert "interactions ended before having read everything" in up.output()
     assert not lives(up.data_dir)
 
@@ -274,5 +274,5 @@ def test_ctrl_c_while_starting_stops_cleanly(start: Callable[..., RunningUp]) ->
     up = start()
     up.wait_for_output("Vane starts")
     up.send(signal.SIGINT)
-    assert up.wait(20) == 0
+    assert up.wait(20) == 0, up.output()
     assert not lives(up.data_dir)

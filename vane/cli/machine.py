@@ -19,7 +19,7 @@ from vane.embedded.supervisor import Supervisor
 from vane.errors import Unavailable
 from vane.kafka_admin import create_topics, describe_topic
 from vane.settings import Settings, variable
-from vane.store.connection import connect
+from vane.store.connection import connect, translated
 from vane.store.migrate import migrate
 from vane.store.positions import open_log, unread_messages
 
@@ -55,7 +55,7 @@ class EmbeddedLogs:
     def unread(self) -> dict[str, int] | None:
         """Messages of each topic known to be unread, a lower bound; None: cannot be told."""
         try:
-            with connect(self._settings, "vane up") as connection:
+            with connect(self._settings, "vane up") as connection, translated():
                 return unread_messages(connection, KAFKA_FLOWS)
         except Unavailable:
             return None

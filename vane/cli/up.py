@@ -6,7 +6,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 from types import FrameType
 from typing import Annotated
 
@@ -67,17 +66,27 @@ def up(
 
 
 class StopSignals:
-    """Ctrl-C, SIGTERM and a closed terminal set `stop`; Ctrl-C after that sets `hurry`."""
+    """Ctrl-C, SIGTERM and a closed terminal mean stop; Ctrl-C after that means hurry.
+
+    Plain flags: a handler that runs inside a lock of `threading.Event` would wait for itself.
+    """
 
     def __init__(self) -> None:
-        self.stop, self.hurry = Event(), Event()
-        self._interrupts = False
+        self._stop = self._hurry = self._interrupts = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._receive)
 
+    def stop(self) -> bool:
+        """Whether to stop."""
+        return self._stop
+
+    def hurry(self) -> bool:
+        """Whether to stop without waiting for the flows."""
+        return self._hurry
+
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Within, `stop` also raises KeyboardInterrupt."""
+        """Within, a signal also raises KeyboardInterrupt."""
         self._interrupts = True
         try:
             yield
@@ -85,11 +94,10 @@ class StopSignals:
             self._interrupts = False
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.stop.is_set():
-            if number == signal.SIGINT:
-                self.hurry.set()
+        if self._stop:
+            self._hurry = self._hurry or number == signal.SIGINT
             return
-        self.stop.set()
+        self._stop = True
         if self._interrupts:
             raise KeyboardInterrupt
 

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Event
 from typing import Protocol
 
 from vane.embedded.broker import Broker
@@ -96,17 +95,18 @@ class Supervisor:
         self._await_ready()
         self._lives = [Life(part) for part in (*servers, *self._children)]
 
-    def watch(self, stop: Event) -> None:
-        """Restart what ends, until `stop` is set."""
-        while not stop.wait(TICK_S):
+    def watch(self, stop: Callable[[], bool]) -> None:
+        """Restart what ends, until `stop` says so."""
+        while not stop():
+            time.sleep(TICK_S)
             for life in self._lives:
                 self._check(life, time.monotonic())
 
-    def stop(self, hurry: Event) -> None:
+    def stop(self, hurry: Callable[[], bool]) -> None:
         """Stop API, flows, broker, Redis, PostgreSQL; whatever was started so far.
 
         Args:
-            hurry: once it is set, flows are not waited for.
+            hurry: once it is true, flows are not waited for.
         """
         for stage in self._stages:
             self._stop_stage(stage, hurry)
@@ -177,7 +177,7 @@ class Supervisor:
             if life.part in self._children:
                 life.retry_at = until
 
-    def _stop_stage(self, stage: Sequence[VaneChild], hurry: Event) -> None:
+    def _stop_stage(self, stage: Sequence[VaneChild], hurry: Callable[[], bool]) -> None:
         asked = [child for child in stage if child.is_running()]
         for child in asked:
             child.process.request_stop()
@@ -185,7 +185,7 @@ class Supervisor:
         noticed = False
         while running := [child for child in asked if child.is_running()]:
             waited_s = time.monotonic() - started
-            if hurry.is_set() or waited_s > DRAIN_LIMIT_S:
+            if hurry() or waited_s > DRAIN_LIMIT_S:
                 self._say(f"{_names(running)} ended before having read everything")
                 break
             if waited_s > DRAIN_NOTICE_S and not noticed:

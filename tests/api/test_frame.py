@@ -223,6 +223,28 @@ def test_a_port_in_use_is_wrong_use(api_settings: Settings) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "line"),
+    [
+        (["recommend", "ada"], 1, "vane: PostgreSQL: connection"),
+        (["recommend", "ada", "--limit", "0"], 2, "vane: Invalid value for '--limit'"),
+        (["similar", "x" * 129], 2, "vane: item: expected 1 to 128 characters, got 129"),
+    ],
+)
+def test_a_command_that_cannot_answer_says_why_in_a_line(
+    api_settings: Settings, words: list[str], status: int, line: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vane", *words],
+        env=environ(api_settings) | {"VANE_DATABASE_URL": "postgresql://x@127.0.0.1:1/x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, len(done.stderr.splitlines())) == (status, 1)
+    assert done.stderr.startswith(line)
+
+
 def test_the_commands_answer_as_the_api_does(api: Api, api_settings: Settings, seed: Seed) -> None:
     cars = seed.items(5, title="[bold]Skoda[/] Octavia")
     seed.items(20, "films", seed=2)

@@ -20,6 +20,8 @@ from api.recommend import similar as build_similar
 from schemas.responses import ListedItem, Profile, Status
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, Json, command_settings
+from vane.errors import InvalidRequest, UsageError
+from vane.store.connection import connect
 from vane.store.serving import ServingStore, open_store
 from vane.store.status import read_status
 from vane.tuning import Tuning
@@ -43,10 +45,10 @@ def recommend(
 
     Example: [cyan]vane recommend alice --limit 5 --explain[/]
     """
-    query = Query(limit, kind, category, explain=explain)
+    user_id, query = _id("user", user), Query(limit, kind, category, explain=explain)
 
     async def ask(store: ServingStore) -> Any:
-        return (await build_recommendations(store, checked_text("user", user), query))[0]
+        return (await build_recommendations(store, user_id, query))[0]
 
     body = _ask(ask, data_dir)
     if as_json:
@@ -65,9 +67,10 @@ def profile(
 
     Example: [cyan]vane profile alice[/]
     """
+    user_id = _id("user", user)
 
     async def ask(store: ServingStore) -> Profile:
-        return await build_profile(store, checked_text("user", user), Tuning().half_life_long_s)
+        return await build_profile(store, user_id, Tuning().half_life_long_s)
 
     body = _ask(ask, data_dir)
     if as_json:
@@ -97,7 +100,8 @@ def similar(
 
     Example: [cyan]vane similar 0114709[/]
     """
-    body = _ask(lambda store: build_similar(store, checked_text("item", item), limit), data_dir)
+    item_id = _id("item", item)
+    body = _ask(lambda store: build_similar(store, item_id, limit), data_dir)
     if as_json:
         _print_json(body)
     else:
@@ -145,11 +149,21 @@ def _ask(question: Callable[[ServingStore], Awaitable[Body]], data_dir: DataDir)
     """One question to the database."""
     settings = command_settings(data_dir, needs=["database_url"])
 
+    with connect(settings, "vane"):
+        pass  # a pool without a connection cannot say why
+
     async def run() -> Body:
         async with open_store(settings, "vane") as store:
             return await question(store)
 
     return asyncio.run(run())
+
+
+def _id(name: str, text: str) -> str:
+    try:
+        return checked_text(name, text)
+    except InvalidRequest as error:
+        raise UsageError(str(error)) from None
 
 
 def _print_items(items: list[ListedItem]) -> None:

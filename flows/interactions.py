@@ -8,12 +8,11 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.batch import Batch, decode_chunk
 from flows.kafka import Chunk, ChunkSource, Share
+from flows.live_tuning import LiveTuning
 from flows.preference_writer import PreferenceWriter
 from vane.bus import Publisher
 from vane.settings import Settings
 from vane.store.connection import connect
-from vane.store.tuning import read_tuning
-from vane.tuning import Tuning
 
 FLOW = "interactions"
 TOPIC = "user-interactions"
@@ -22,7 +21,7 @@ TOPIC = "user-interactions"
 class _PreferenceSink(DynamicSink[Batch]):
     """Each worker commits what its own partitions brought."""
 
-    def __init__(self, settings: Settings, tuning: Tuning, share: Share, stop: Event) -> None:
+    def __init__(self, settings: Settings, tuning: LiveTuning, share: Share, stop: Event) -> None:
         self._settings, self._tuning, self._share, self._stop = settings, tuning, share, stop
 
     def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> "_WriterPartition":
@@ -50,10 +49,10 @@ class _WriterPartition(StatelessSinkPartition[Batch]):
 def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
     """The dataflow of this process's share of the partitions; ends when `stop` is set."""
     with connect(settings, "vane interactions start") as connection:
-        tuning, _ = read_tuning(connection)
+        tuning = LiveTuning(connection)
 
     def decode(chunk: Chunk) -> Batch:
-        return decode_chunk(chunk, tuning, settings.event_bytes_max)
+        return decode_chunk(chunk, tuning.current, settings.event_bytes_max)
 
     source = ChunkSource(
         settings,

@@ -128,7 +128,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         self._idle = False
         self._heartbeat_at = 0.0
         self._place = TopicPartition(topic, stream.partition)
-        self._consumer = Consumer(_consumer_config(settings.kafka_bootstrap))
+        self._consumer = Consumer(_consumer_config(settings))
         self._consumer.assign([TopicPartition(topic, stream.partition, offset)])
 
     def next_batch(self) -> list[Chunk]:
@@ -221,13 +221,14 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         log.warning("Kafka: %s", error.str())
 
 
-def _consumer_config(bootstrap: str) -> dict[str, str | int | bool]:
+def _consumer_config(settings: Settings) -> dict[str, str | int | bool]:
     return {
-        "bootstrap.servers": bootstrap,
+        "bootstrap.servers": settings.kafka_bootstrap,
         "group.id": "vane",
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "error",
+        "fetch.wait.max.ms": settings.fetch_wait_ms,
         "fetch.queue.backoff.ms": 5,
         "fetch.error.backoff.ms": 50,
         "queued.min.messages": 20_000,

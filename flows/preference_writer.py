@@ -14,6 +14,7 @@ import numpy as np
 from flows.batch import Batch
 from flows.item_vectors import UNKNOWN
 from flows.kafka import Chunk, Share
+from flows.live_tuning import LiveTuning
 from flows.pending import PendingResolver
 from flows.plan import Plan, index_keys
 from flows.state_session import Changes, StateSession
@@ -25,7 +26,6 @@ from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.partitions import ensure_log_partitions
 from vane.store.positions import Counts, advance_position, find_position
-from vane.tuning import Tuning
 
 HOUSEKEEPING_INTERVAL_S = 1.0
 
@@ -46,7 +46,7 @@ class PreferenceWriter:
     def __init__(
         self,
         settings: Settings,
-        tuning: Tuning,
+        tuning: LiveTuning,
         publisher: Publisher,
         share: Share,
         stop: StopEvent,
@@ -74,7 +74,7 @@ class PreferenceWriter:
             self._publish(chunk, changes, chunk.next_offset)
 
     def housekeeping(self, chunk: Chunk) -> None:
-        """Notice new item versions, add the events that waited for them; daily, partitions."""
+        """Notice a new tuning and item versions, add events that waited; daily, partitions."""
         today = datetime.now(UTC).date()
         if today != self._partitions_of:
             self._session.surely(lambda: self._make_partitions(today), lambda: False)
@@ -89,6 +89,7 @@ class PreferenceWriter:
         self._session.connection.close()
 
     def _look(self) -> Changes:
+        self._session.refresh_tuning()
         self._pending.look()
         return []
 
@@ -148,7 +149,7 @@ class PreferenceWriter:
             return
         rows, known = work.row[fresh], work.item_known[fresh].tolist()
         events = [batch.events[row] for row in rows.tolist()]
-        excluding = self._tuning.excluding_actions
+        excluding = self._tuning.current.excluding_actions
         log = store.LogRows(
             offset=batch.offset[rows],
             event_id=[event.event_id for event in events],

@@ -5,21 +5,22 @@ the version that it was computed from.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, repeat
 from threading import Event as StopEvent
 
 import numpy as np
 
 from flows.item_vectors import ItemVectors
-from flows.plan import Plan
+from flows.live_tuning import LiveTuning
+from flows.plan import HalfLives, Plan
 from flows.user_states import UserStates
 from vane.errors import Unavailable
 from vane.preference import Events, States
+from vane.replay import replay
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.connection import Connection, connect, translated
-from vane.tuning import Tuning
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,8 @@ Changes = list[tuple[str, int]]
 class StateSession:
     """One connection, and what was read or committed over it."""
 
-    def __init__(self, settings: Settings, tuning: Tuning, stop: StopEvent) -> None:
-        self._settings, self._stop = settings, stop
-        self._lives = tuning.half_lives_s
+    def __init__(self, settings: Settings, tuning: LiveTuning, stop: StopEvent) -> None:
+        self._settings, self._stop, self._tuning = settings, stop, tuning
         room = max(2 * settings.chunk_events_max, PENDING_EVENTS_MAX)
         self._users = UserStates(max(settings.user_cache_users, room), DIMENSION)
         self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION)
@@ -77,6 +77,7 @@ class StateSession:
                 connection = connect(self._settings, "vane interactions")
                 with translated():
                     store.prepare(connection)
+                    self._tuning.refresh(connection)
             except Unavailable as error:
                 log.warning("%s", error)
                 if self._stop.wait(wait_s):
@@ -87,8 +88,30 @@ class StateSession:
 
     def plan(self, users: list[str], events: Events, *, counting: bool) -> Plan:
         """What the events do to the users as they are known here."""
-        base = self._users.read(self.connection, users)
+        base = self._users.read(users, self._read)
         return Plan.make(users, events, base, self.items.matrix, self._lives, counting=counting)
+
+    def refresh_tuning(self) -> None:
+        """Notice another tuning; states of former half-lives are of no use then."""
+        before = self._tuning.refresh(self.connection)
+        if before and before.generation != self._tuning.current.generation:
+            self._users.clear()
+
+    @property
+    def _lives(self) -> HalfLives:
+        return self._tuning.current.half_lives_s
+
+    def _read(self, users: Sequence[str]) -> States:
+        """States from Postgres, those of former half-lives replayed from the log."""
+        states, generation = store.read_states(self.connection, users, DIMENSION)
+        current = self._tuning.current.generation
+        if (generation > current).any():
+            raise Unavailable("the half-lives were changed")
+        former = np.flatnonzero((generation > 0) & (generation < current))
+        if len(former):
+            names = [users[row] for row in former.tolist()]
+            states.put(former, replay(self.connection, names, states.take(former), self._lives))
+        return states
 
     def write_states(self, plan: Plan) -> bool:
         """Write the touched users, inside the caller's transaction.
@@ -96,16 +119,21 @@ class StateSession:
         Those that were refused are read and computed again; returns whether there were any.
         """
         names, states = _chosen(plan, plan.touched)
-        refused = store.write_states(self.connection, names, states) if names else []
+        refused = self._write(names, states)
         if not refused:
             return False
         log.info("%d of %d states were written by others meanwhile", len(refused), len(names))
-        base = store.read_states(self.connection, refused, DIMENSION)
-        plan.replan(refused, base, self.items.matrix, self._lives)
+        plan.replan(refused, self._read(refused), self.items.matrix, self._lives)
         names, states = _chosen(plan, plan.touched & np.isin(plan.users, refused))
-        left = store.write_states(self.connection, names, states) if names else []
+        left = self._write(names, states)
         assert not left, "their rows are locked by this transaction"
         return True
+
+    def _write(self, names: list[str], states: States) -> list[str]:
+        if not names:
+            return []
+        generation = self._tuning.current.generation
+        return store.write_states(self.connection, names, states, generation)
 
     def keep(self, plan: Plan) -> Changes:
         """Remember what was committed."""

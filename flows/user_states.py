@@ -1,13 +1,11 @@
 """The states of recent users that a worker keeps, so that it need not read them back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from vane.preference import States
 from vane.slots import MISSING, Slots
-from vane.store.connection import Connection
-from vane.store.interactions import read_states
 
 
 class UserStates:
@@ -22,8 +20,8 @@ class UserStates:
         self._states = States.empty(capacity, dimension)
         self._dimension = dimension
 
-    def read(self, connection: Connection, users: Sequence[str]) -> States:
-        """The states of distinct users, from memory where they are, else from Postgres."""
+    def read(self, users: Sequence[str], load: Callable[[list[str]], States]) -> States:
+        """The states of distinct users, from memory where they are, else by `load`."""
         slots = self._slots.find(users)
         hit = slots != MISSING
         if hit.all():
@@ -32,7 +30,7 @@ class UserStates:
         states.put(hit, self._states.take(slots[hit]))
         missing = np.flatnonzero(~hit)
         names = [users[row] for row in missing.tolist()]
-        states.put(missing, read_states(connection, names, self._dimension))
+        states.put(missing, load(names))
         return states
 
     def keep(self, users: Sequence[str], states: States) -> None:

@@ -11,13 +11,14 @@ import numpy as np
 
 from flows.batch import decode_chunk
 from flows.kafka import Chunk, Share
+from flows.live_tuning import LiveTuning
 from flows.preference_writer import PreferenceWriter
 from vane.bus import Publisher
 from vane.preference import Floats
 from vane.settings import Settings
 from vane.store.connection import Connection
 from vane.store.positions import Stream, TopicIdentity, open_log, take_position
-from vane.store.tuning import read_tuning
+from vane.tuning import Tuning
 
 DIMENSION = 384
 DAY_MS = 1_700_000_000_000
@@ -77,16 +78,21 @@ class Worker:
     ) -> None:
         self._settings, self._logs = settings, logs
         share = share or Share()
-        self.tuning, _ = read_tuning(connection)
+        self._live = LiveTuning(connection)
         self.log_id = open_test_log(connection)
         publisher = Publisher(settings.redis_url or "redis://127.0.0.1:1")
-        self.writer = PreferenceWriter(settings, self.tuning, publisher, share, Event())
+        self.writer = PreferenceWriter(settings, self._live, publisher, share, Event())
         self.cursors: dict[int, Cursor] = {}
         for partition in range(len(logs)):
             if share.owns(partition):
                 stream = Stream("interactions", self.log_id, partition)
                 offset, epoch = take_position(connection, stream, start=0, owner="test")
                 self.cursors[partition] = Cursor(stream, offset, epoch)
+
+    @property
+    def tuning(self) -> Tuning:
+        """As the worker knows it now."""
+        return self._live.current
 
     def chunk(self, partition: int, most: int = 1_000_000) -> Chunk:
         """The next messages of a partition."""

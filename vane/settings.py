@@ -31,6 +31,9 @@ class Settings:
     )
     embedding_batch_items: int = _setting(64, "texts embedded and committed at once", 1, 10_000)
     chunk_events_max: int = _setting(5_000, "messages in one chunk, so in one transaction", 1, 1e6)
+    fetch_wait_ms: int = _setting(
+        500, "how long a broker may hold a fetch while there is nothing; `vane up` sets 10", 1, 6e4
+    )
     event_bytes_max: int = _setting(1 << 20, "larger messages are dead letters", 256, 1 << 26)
     user_cache_users: int = _setting(50_000, "user states a worker keeps in memory", 0, 1e8)
     item_cache_items: int = _setting(200_000, "item vectors a worker keeps in memory", 1_000, 1e9)

@@ -35,6 +35,8 @@ class Tuning(Struct, frozen=True, kw_only=True):
 
     half_life_long_s: Annotated[float, Meta(gt=0)] = 30 * DAY_S
     half_life_short_s: Annotated[float, Meta(gt=0)] = 6 * HOUR_S
+    generation: int = 1
+    """Of the half-lives; every stored state carries the one it was computed with."""
     action_weights: dict[str, float] = field(default_factory=default_weights)
     excluding_actions: frozenset[str] = frozenset({"hide", "dislike", "purchase"})
     """An item stays out of a user's recommendations for ever after one of these."""

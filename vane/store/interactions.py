@@ -64,20 +64,26 @@ def prepare(connection: Connection) -> None:
     connection.execute(_SQL["plain_stage"])
 
 
-def read_states(connection: Connection, users: Sequence[str], dimension: int) -> States:
-    """The states of `users`, one row each in their order; empty ones for new users."""
-    states = States.empty(len(users), dimension)
+def read_states(
+    connection: Connection, users: Sequence[str], dimension: int
+) -> tuple[States, Ints]:
+    """The states of `users`, one row each in their order, and the generation of each.
+
+    A new user's state is empty, its version and generation 0.
+    """
+    states, generation = States.empty(len(users), dimension), np.zeros(len(users), np.int64)
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(_SQL["read_states"], {"users": list(users)}).fetchall()
     if not rows:
-        return states
-    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = zip(
-        *rows, strict=True
-    )
+        return states, generation
+    columns = tuple(zip(*rows, strict=True))
+    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-1]
     place = {user: row for row, user in enumerate(users)}
+    found = [place[name] for name in names]
+    generation[found] = columns[-1]
     vectors = [binary.read_vectors(cells, ">f4", dimension) for cells in (long, short)]
     states.put(
-        [place[name] for name in names],
+        found,
         States(
             vectors=np.stack(vectors, axis=1),
             masses=np.column_stack((mass_long, mass_short)),
@@ -88,14 +94,17 @@ def read_states(connection: Connection, users: Sequence[str], dimension: int) ->
             recent=np.frombuffer(b"".join(recent), "<u8").reshape(-1, HORIZON_EVENTS),
         ),
     )
-    return states
+    return states, generation
 
 
-def write_states(connection: Connection, users: Sequence[str], states: States) -> list[str]:
-    """Write states computed from the version before theirs; returns the users that were refused.
+def write_states(
+    connection: Connection, users: Sequence[str], states: States, generation: int
+) -> list[str]:
+    """Write states of a generation, computed from the version before theirs.
 
-    A refused row has a newer version by another writer. It is locked by this transaction now: read
-    it, compute again, and call this again with the refused users alone.
+    Returns the users that were refused. A refused row has a newer version by another writer. It is
+    locked by this transaction now: read it, compute again, and call this again with the refused
+    users alone.
     """
     blob = np.dtype((np.void, 8 * HORIZON_EVENTS))
     vector = binary.vector_type(states.vectors.shape[2])
@@ -110,10 +119,11 @@ def write_states(connection: Connection, users: Sequence[str], states: States) -
             (">i8", states.events),
             (">i8", states.event_hash.view(np.int64)),
             (blob, np.ascontiguousarray(states.recent, "<u8").view(blob)[:, 0]),
+            (">i4", generation),
         ],
         len(states),
     )
-    _copy(connection, "copy_stage", binary.copy_data(10, binary.text(users), row))
+    _copy(connection, "copy_stage", binary.copy_data(11, binary.text(users), row))
     written = connection.execute(_SQL["upsert_states"]).rowcount
     if written == len(users):
         return []

@@ -12,8 +12,10 @@ _SQL = load_queries("tuning")
 def read_tuning(connection: Connection) -> tuple[Tuning, int]:
     """The tuning and its version; the defaults are stored at the first call."""
     with translated():
-        default = msgspec.json.encode(Tuning()).decode()
-        connection.execute(_SQL["create_tuning"], {"value": default})
         row = connection.execute(_SQL["read_tuning"]).fetchone()
+        if row is None:
+            default = msgspec.json.encode(Tuning()).decode()
+            connection.execute(_SQL["create_tuning"], {"value": default})
+            row = connection.execute(_SQL["read_tuning"]).fetchone()
     assert row is not None
     return msgspec.convert(row[0], Tuning), row[1]

@@ -99,7 +99,8 @@ create table user_preference (
     version      bigint not null,               -- raised by every write, never goes back
     events       bigint not null,
     event_hash   bigint not null,               -- sum of the 64-bit event-id hashes, modulo 2^64
-    recent       bytea not null                 -- the newest 64 event-id hashes, a ring
+    recent       bytea not null,                -- the newest 64 event-id hashes, a ring
+    generation   integer not null default 1     -- of the half-lives that it is decayed with
 ) with (fillfactor = 50);
 alter table user_preference alter column long set storage plain;
 alter table user_preference alter column short set storage plain;

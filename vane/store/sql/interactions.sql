@@ -1,7 +1,7 @@
 -- read_states --
 -- The states of these users, vectors in pgvector's binary form.
 select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint,
-    version, events, event_hash, recent
+    version, events, event_hash, recent, generation
 from user_preference where user_id = any(%(users)s);
 
 -- create_stage --
@@ -10,7 +10,7 @@ create temporary table if not exists stage (
     user_id text not null, long vector(384) not null, short vector(384) not null,
     mass_long double precision not null, mass_short double precision not null,
     as_of timestamptz not null, version bigint not null, events bigint not null,
-    event_hash bigint not null, recent bytea not null
+    event_hash bigint not null, recent bytea not null, generation integer not null
 ) on commit delete rows;
 
 -- plain_stage --
@@ -26,7 +26,7 @@ on conflict (user_id) do update set
     long = excluded.long, short = excluded.short,
     mass_long = excluded.mass_long, mass_short = excluded.mass_short,
     as_of = excluded.as_of, version = excluded.version, events = excluded.events,
-    event_hash = excluded.event_hash, recent = excluded.recent
+    event_hash = excluded.event_hash, recent = excluded.recent, generation = excluded.generation
 where old.version = excluded.version - 1;
 
 -- refused_users --

@@ -1,0 +1,49 @@
+"""Users' vectors computed again from the interaction log, by the code that computes them live."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from vane.preference import NO_VECTOR, Events, States, add_terms
+from vane.store.connection import Connection
+from vane.store.replay import Term, read_contents, read_terms
+
+
+def replay(
+    connection: Connection, users: Sequence[str], base: States, half_lives_s: tuple[float, float]
+) -> States:
+    """The states `base` of `users` with vectors and masses made anew from the log.
+
+    What does not depend on half-lives stays: times, counts, hashes, versions. Written over the
+    version of `base` the result is exact even if others write meanwhile: had one of them added to
+    the log of a user, the version would have risen, too.
+    """
+    dimension = base.vectors.shape[2]
+    place = {user: row for row, user in enumerate(users)}
+    states = States(
+        vectors=np.zeros_like(base.vectors),
+        masses=np.zeros_like(base.masses),
+        as_of_us=base.as_of_us.copy(),
+        version=base.version.copy(),
+        events=base.events.copy(),
+        event_hash=base.event_hash.copy(),
+        recent=base.recent.copy(),
+    )
+    for block in read_terms(connection, users):
+        versions = sorted({(term.item_id, term.item_version) for term in block})
+        rows, vectors = read_contents(connection, versions, dimension)
+        states = add_terms(states, _events(block, place, rows), vectors, half_lives_s)
+    return states
+
+
+def _events(block: list[Term], place: dict[str, int], rows: dict[tuple[str, int], int]) -> Events:
+    block = sorted(block, key=lambda term: place[term.user_id])
+    return Events(
+        user=np.array([place[term.user_id] for term in block], np.int64),
+        ts_us=np.array([term.ts_us for term in block], np.int64),
+        weight=np.array([term.weight for term in block], np.float32),
+        item=np.array(
+            [rows.get((term.item_id, term.item_version), NO_VECTOR) for term in block], np.int64
+        ),
+        hash=np.zeros(len(block), np.uint64),
+    )

@@ -1,0 +1,84 @@
+"""The interaction log as the terms of users' states, for replaying it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+
+from vane.preference import Floats
+from vane.store import binary
+from vane.store.connection import Connection
+from vane.store.sql import load_queries
+
+_SQL = load_queries("replay")
+
+BLOCK_TERMS_MAX = 20_000
+
+ItemVersion = tuple[str, int]
+
+
+class Term(NamedTuple):
+    """One event's share in its user's vectors."""
+
+    user_id: str
+    item_id: str
+    item_version: int
+    ts_us: int
+    weight: float
+
+
+def read_terms(connection: Connection, users: Sequence[str]) -> Iterator[list[Term]]:
+    """The terms of these users in blocks, in no order; those of waiting events are not in yet."""
+    with (
+        connection.transaction(),
+        connection.cursor(name="terms", binary=True) as cursor,
+    ):
+        cursor.execute(_SQL["user_terms"], {"users": list(users)})
+        while rows := cursor.fetchmany(BLOCK_TERMS_MAX):
+            yield [Term(*row) for row in rows]
+
+
+def read_contents(
+    connection: Connection, versions: Sequence[ItemVersion], dimension: int
+) -> tuple[dict[ItemVersion, int], Floats]:
+    """Vectors of item versions, (k, dimension), and the row of each that has content."""
+    items, numbers = [item for item, _ in versions], [number for _, number in versions]
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            _SQL["version_contents"], {"items": items, "versions": numbers}
+        ).fetchall()
+    vectors = binary.read_vectors([content for *_, content in rows], ">f2", dimension)
+    return {(item, number): row for row, (item, number, _) in enumerate(rows)}, np.asarray(vectors)
+
+
+def users_after(
+    connection: Connection, after: str, since: datetime | None, limit: int
+) -> list[str]:
+    """The next users in key order; with `since` only those with an event at or after it."""
+    fields = {"after": after, "since": since, "limit": limit}
+    return [user for (user,) in connection.execute(_SQL["users_after"], fields)]
+
+
+def count_users(connection: Connection, since: datetime | None) -> int:
+    """How many users `users_after` lists in all."""
+    row = connection.execute(_SQL["count_users"], {"since": since}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def users_of_older_generations(connection: Connection, generation: int, limit: int) -> list[str]:
+    """Users whose state is still decayed with former half-lives."""
+    fields = {"generation": generation, "limit": limit}
+    return [user for (user,) in connection.execute(_SQL["users_of_older_generations"], fields)]
+
+
+def reset_trends(connection: Connection) -> None:
+    """Forget all trends with their positions: flows/trends makes them anew from the log."""
+    with connection.transaction():
+        connection.execute(_SQL["reset_trends"])
+        connection.execute(_SQL["drop_trends"])
+
+
+def raise_generation(connection: Connection, long_s: float, short_s: float) -> None:
+    """Change the half-lives: every state of the generation before must be replayed."""
+    connection.execute(_SQL["raise_generation"], {"long": long_s, "short": short_s})

@@ -110,7 +110,7 @@ class Floor:
         create_topics(bootstrap, {FLOOR_TOPIC: 1})
         self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2, "acks": "all"})
         self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "floor", "fetch.queue.backoff.ms": 5}
+            {"bootstrap.servers": bootstrap, "group.id": "floor", "fetch.wait.max.ms": 10}
         )
         self._consumer.assign([TopicPartition(FLOOR_TOPIC, 0, 0)])
         self._connection = psycopg.connect(endpoints["postgres"], autocommit=True)

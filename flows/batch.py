@@ -15,8 +15,10 @@ from vane.interaction import (
     event_time_us,
     event_weight,
     parse_interaction,
+    parse_retry,
 )
 from vane.preference import Floats, Hashes, Ints, Mask
+from vane.store.dead_letters import LetterKey
 from vane.store.interactions import DeadLetter
 from vane.tuning import Tuning
 
@@ -33,6 +35,8 @@ class Batch:
     weight: Floats = field(default_factory=lambda: np.empty(0, np.float32))
     hash: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
     clamped: Mask = field(default_factory=lambda: np.empty(0, bool))
+    retries: dict[int, LetterKey] = field(default_factory=dict)
+    """Offsets that bring back a dead letter, with that letter's key."""
 
 
 def decode_chunk(chunk: Chunk, tuning: Tuning, bytes_max: int) -> Batch:
@@ -41,7 +45,7 @@ def decode_chunk(chunk: Chunk, tuning: Tuning, bytes_max: int) -> Batch:
     accepted, times, weights = [], [], []
     for index, raw in enumerate(chunk.values):
         try:
-            event = _parse(raw, bytes_max)
+            event = _parse(raw, bytes_max, batch, chunk.offsets[index])
             weights.append(event_weight(event, tuning))
             times.append(event_time_us(event.ts))
         except InvalidEvent as error:
@@ -58,9 +62,28 @@ def decode_chunk(chunk: Chunk, tuning: Tuning, bytes_max: int) -> Batch:
     return batch
 
 
-def _parse(raw: bytes | None, bytes_max: int) -> InteractionEvent:
+def without(batch: Batch, offsets: set[int]) -> Batch:
+    """The batch without the messages at these offsets."""
+    keep = np.array([offset not in offsets for offset in batch.offset.tolist()], bool)
+    return Batch(
+        batch.chunk,
+        [event for event, kept in zip(batch.events, keep.tolist(), strict=True) if kept],
+        [letter for letter in batch.dead_letters if letter.offset not in offsets],
+        batch.offset[keep],
+        batch.ts_us[keep],
+        batch.weight[keep],
+        batch.hash[keep],
+        batch.clamped[keep],
+        {offset: key for offset, key in batch.retries.items() if offset not in offsets},
+    )
+
+
+def _parse(raw: bytes | None, bytes_max: int, batch: Batch, offset: int) -> InteractionEvent:
     if raw is None:
         raise InvalidEvent("$", "empty message")
+    if retry := parse_retry(raw):
+        batch.retries[offset] = LetterKey.parse(retry.vaneretry)
+        raw = retry.data_base64
     if len(raw) > bytes_max:
         raise InvalidEvent("$", f"message of {len(raw)} bytes, at most {bytes_max} are allowed")
     event = parse_interaction(raw)

@@ -11,7 +11,8 @@ from threading import Event as StopEvent
 
 import numpy as np
 
-from flows.batch import Batch
+from flows.batch import Batch, without
+from flows.dead_letter_limit import check_dead_letters
 from flows.item_vectors import UNKNOWN
 from flows.kafka import Chunk, Share
 from flows.live_tuning import LiveTuning
@@ -20,6 +21,7 @@ from flows.plan import Plan, index_keys
 from flows.state_session import Changes, StateSession
 from schemas.events import PreferenceHint
 from vane.bus import PREFERENCES, Publisher
+from vane.errors import Unavailable
 from vane.interaction import item_slot
 from vane.preference import NO_VECTOR, Events, Ints, Mask
 from vane.settings import Settings
@@ -51,7 +53,7 @@ class PreferenceWriter:
         share: Share,
         stop: StopEvent,
     ) -> None:
-        self._tuning, self._publisher = tuning, publisher
+        self._settings, self._tuning, self._publisher = settings, tuning, publisher
         self._session = StateSession(settings, tuning, stop)
         self._pending = PendingResolver(self._session, share)
         self._housekeeping_at = 0.0
@@ -100,6 +102,8 @@ class PreferenceWriter:
     def _commit(self, batch: Batch) -> Changes:
         session, chunk = self._session, batch.chunk
         recorded_at = datetime.now(UTC)
+        batch = self._without_known_retries(batch)
+        check_dead_letters(session.connection, self._settings, batch)
         work = self._plan(batch)
         counts = _counts(batch, work)
         with session.connection.transaction():
@@ -121,11 +125,33 @@ class PreferenceWriter:
                     clamped=counts.clamped - now.clamped,
                 )
             self._write_log(batch, work, recorded_at)
+            self._mark_retried(batch)
             if batch.dead_letters:
                 store.write_dead_letters(
                     session.connection, chunk.stream, batch.dead_letters, recorded_at
                 )
         return session.keep(work.plan)
+
+    def _without_known_retries(self, batch: Batch) -> Batch:
+        """A dead letter that was brought back before, or earlier in this chunk, is a duplicate."""
+        if not batch.retries:
+            return batch
+        letters = sorted(set(batch.retries.values()))
+        retried = store.letters_retried(self._session.connection, letters)
+        first = {letter: offset for offset, letter in reversed(batch.retries.items())}
+        known = {
+            offset
+            for offset, letter in batch.retries.items()
+            if retried.get(letter, False) or first[letter] != offset
+        }
+        batch = without(batch, known)
+        batch.retries = {at: key for at, key in batch.retries.items() if key in retried}
+        return batch
+
+    def _mark_retried(self, batch: Batch) -> None:
+        letters = sorted(batch.retries.values())
+        if letters and store.mark_retried(self._session.connection, letters) < len(letters):
+            raise Unavailable("dead letters were brought back by another worker meanwhile")
 
     def _plan(self, batch: Batch) -> _Work:
         users, user = index_keys(event.user_id for event in batch.events)
@@ -186,7 +212,7 @@ def _counts(batch: Batch, work: _Work) -> Counts:
     return Counts(
         applied=applied,
         dead_lettered=len(batch.dead_letters),
-        duplicates=len(batch.events) - applied,
+        duplicates=len(batch.chunk.values) - len(batch.dead_letters) - applied,
         empty=batch.chunk.empty,
         clamped=int(batch.clamped[work.row[work.plan.fresh]].sum()),
     )

@@ -12,11 +12,11 @@ from msgspec import Meta, Struct
 ID_LENGTH_MAX = 128
 """Characters in a `user_id` or `item_id`."""
 
-_NO_CONTROL = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}
+NO_CONTROL = {"pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*$"}
 
-Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX, extra_json_schema=_NO_CONTROL)]
-EventId = Annotated[str, Meta(min_length=1, max_length=256, extra_json_schema=_NO_CONTROL)]
-OptionalId = Annotated[str, Meta(max_length=256, extra_json_schema=_NO_CONTROL)] | None
+Id = Annotated[str, Meta(min_length=1, max_length=ID_LENGTH_MAX, extra_json_schema=NO_CONTROL)]
+EventId = Annotated[str, Meta(min_length=1, max_length=256, extra_json_schema=NO_CONTROL)]
+OptionalId = Annotated[str, Meta(max_length=256, extra_json_schema=NO_CONTROL)] | None
 Timestamp = Annotated[datetime, Meta(tz=True)] | int | float
 """RFC 3339 with an offset, or a number: milliseconds since 1970 (below 10^11: seconds)."""
 
@@ -40,6 +40,15 @@ class CloudEvent(Struct, gc=False, frozen=True):
 
     specversion: Literal["1.0"]
     data: InteractionEvent
+
+
+class Retry(Struct, gc=False, frozen=True):
+    """A dead letter of `user-interactions` once more, as `vane dead-letters retry` produces it."""
+
+    specversion: Literal["1.0"]
+    vaneretry: Annotated[str, Meta(pattern=r"^[0-9]+/[0-9]+/[0-9]+$")]
+    """The letter: log id, partition, offset."""
+    data_base64: bytes
 
 
 class ItemStats(Struct, gc=False, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ import msgspec
 import xxhash
 from msgspec import ValidationError
 
-from schemas.events import CloudEvent, InteractionEvent
+from schemas.events import CloudEvent, InteractionEvent, Retry
 from vane.errors import InvalidEvent
 from vane.tuning import RATING, Tuning
 
@@ -30,6 +30,7 @@ RATING_NEUTRAL, RATING_LOWEST, RATING_HIGHEST = 3.0, 1.0, 5.0
 REASON_CHARS_MAX = 300
 """Of a decoder's message: it may quote the value."""
 
+RETRY_MARK = b'"vaneretry"'
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _FAR = 10**15
@@ -38,6 +39,7 @@ _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 _TEXT_FIELDS = ("event_id", "user_id", "item_id", "session_id", "request_id")
 
 _decode = msgspec.json.Decoder(InteractionEvent).decode
+_decode_retry = msgspec.json.Decoder(Retry).decode
 _decode_cloud = msgspec.json.Decoder(CloudEvent).decode
 
 
@@ -55,6 +57,16 @@ def parse_interaction(raw: bytes) -> InteractionEvent:
         raise InvalidEvent("$", f"not JSON: {error}") from None
     except RecursionError:
         raise InvalidEvent("$", "nested too deep") from None
+
+
+def parse_retry(raw: bytes) -> Retry | None:
+    """The dead letter that a message brings back, None for every other message."""
+    if RETRY_MARK not in raw:
+        return None
+    try:
+        return _decode_retry(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def convert_interaction(value: Any) -> InteractionEvent:

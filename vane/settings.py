@@ -35,6 +35,12 @@ class Settings:
         500, "how long a broker may hold a fetch while there is nothing; `vane up` sets 10", 1, 6e4
     )
     event_bytes_max: int = _setting(1 << 20, "larger messages are dead letters", 256, 1 << 26)
+    dead_letter_percent_max: int = _setting(
+        50, "a flow stops when more of its last 10,000 messages are dead letters", 1, 100
+    )
+    dead_letters_max: int = _setting(
+        1_000_000, "a flow stops when a partition has more dead letters", 1, 1e12
+    )
     user_cache_users: int = _setting(50_000, "user states a worker keeps in memory", 0, 1e8)
     item_cache_items: int = _setting(200_000, "item vectors a worker keeps in memory", 1_000, 1e9)
     trends_flush_ms: int = _setting(1_000, "time between two flushes of the trends", 10, 3.6e6)

@@ -39,7 +39,7 @@ def rebuild(
         bool, typer.Option("--trends/--no-trends", help="Popularity, too, for all items.")
     ] = True,
 ) -> None:
-    """Compute users' vectors and the trends again from the log, while everything goes on.
+    """Compute vectors and trends again from the log, while everything goes on.
 
     Half-lives change only here: states of former ones are replayed, by this command or by the
     flow that meets them first. Trends begin from zero and are made by flows/trends.

@@ -10,6 +10,7 @@ import numpy as np
 from vane.preference import HORIZON_EVENTS, Floats, Ints, Mask, States
 from vane.store import binary
 from vane.store.connection import Connection
+from vane.store.dead_letters import LetterKey
 from vane.store.positions import Stream
 from vane.store.sql import load_queries
 
@@ -136,13 +137,7 @@ def adjust_counts(connection: Connection, stream: Stream, *, moved: int, clamped
     """Count `moved` events as duplicates instead of applied, `clamped` of them fewer as clamped."""
     connection.execute(
         _SQL["adjust_counts"],
-        {
-            "flow": stream.flow,
-            "log_id": stream.log_id,
-            "partition": stream.partition,
-            "moved": moved,
-            "clamped": clamped,
-        },
+        {**_stream_fields(stream), "moved": moved, "clamped": clamped},
     )
 
 
@@ -207,6 +202,36 @@ def write_dead_letters(
         for letter in letters:
             place = (stream.log_id, stream.partition, letter.offset, stream.flow)
             copy.write_row((*place, *letter[1:], recorded_at))
+
+
+def dead_letter_history(connection: Connection, stream: Stream, since: int) -> tuple[int, int, int]:
+    """Dead letters of a stream in all, its first offset, and its dead letters from `since` on."""
+    fields = {**_stream_fields(stream), "since": since}
+    row = connection.execute(_SQL["dead_letter_history"], fields).fetchone()
+    return row or (0, 0, 0)
+
+
+def letters_retried(connection: Connection, letters: Sequence[LetterKey]) -> dict[LetterKey, bool]:
+    """Of those letters that exist, whether they were brought back before."""
+    rows = connection.execute(_SQL["letters_retried"], _letter_columns(letters))
+    return {LetterKey(*key): retried for *key, retried in rows}
+
+
+def mark_retried(connection: Connection, letters: Sequence[LetterKey]) -> int:
+    """Note that letters are brought back now; returns of how many that was not noted before."""
+    return connection.execute(_SQL["mark_retried"], _letter_columns(letters)).rowcount
+
+
+def _letter_columns(letters: Sequence[LetterKey]) -> dict[str, list[int]]:
+    return {
+        "logs": [letter.log_id for letter in letters],
+        "partitions": [letter.partition for letter in letters],
+        "offsets": [letter.offset for letter in letters],
+    }
+
+
+def _stream_fields(stream: Stream) -> dict[str, object]:
+    return {"flow": stream.flow, "log_id": stream.log_id, "partition": stream.partition}
 
 
 def read_item_contents(

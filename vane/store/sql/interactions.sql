@@ -93,5 +93,24 @@ copy interaction (log_id, partition, "offset", recorded_at, event_id, user_id, i
 -- copy_pending --
 copy pending (log_id, partition, "offset", recorded_at, user_id, item_id, ts, weight) from stdin;
 
+-- dead_letter_history --
+-- Dead letters of a stream in all, and from an offset on.
+select dead_lettered, start_offset, (
+    select count(*) from dead_letter
+    where log_id = %(log_id)s and partition = %(partition)s and "offset" >= %(since)s)
+from stream_position where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
+
+-- letters_retried --
+-- Of those dead letters that exist, whether they were brought back before.
+select log_id, partition, "offset", retried_at is not null from dead_letter join unnest(
+    %(logs)s::int[], %(partitions)s::int[], %(offsets)s::bigint[]) as asked (log_id, partition, "offset")
+    using (log_id, partition, "offset");
+
+-- mark_retried --
+update dead_letter set retried_at = clock_timestamp() from unnest(
+    %(logs)s::int[], %(partitions)s::int[], %(offsets)s::bigint[]) as asked (log_id, partition, "offset")
+where dead_letter.log_id = asked.log_id and dead_letter.partition = asked.partition
+  and dead_letter."offset" = asked."offset" and retried_at is null;
+
 -- copy_dead_letters --
 copy dead_letter (log_id, partition, "offset", flow, field, reason, key, payload, recorded_at) from stdin;

@@ -15,7 +15,7 @@ FIRST_USE = import bytewax.operators, fastapi, psycopg, redis.asyncio, typer; \
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
 
-.PHONY: help install tools run test lint lock lock-check schemas
+.PHONY: help install tools chromium run test lint lock lock-check schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,10 @@ run: install  ## Run everything on embedded servers, data in vane-data/
 
 test: tools  ## Run all tests, those on real servers too; PYTEST_ARGS= narrows
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+chromium:  ## Install what the browser tests run in, from Debian; without it they are skipped
+	@command -v chromium >/dev/null || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
 
 lint: tools  ## Check style, format, types and imports
 	$(BIN)/ruff check

@@ -1,0 +1,79 @@
+/** Who uses the page: kept in this browser, shared by its tabs. */
+
+const SESSION = "vane.session";
+const VISITOR = "vane.visitor";
+
+/** @typedef {{user_id: string, email: ?string}} Session `email` is null for a visitor. */
+
+/** Accounts of a start with the demo catalogue, to try without an address of one's own. */
+export const DEMO_ACCOUNTS = ["John", "Jane", "Omar", "Mei", "Lucia", "Pavel"].map(
+  (name, index) => ({ name, email: `${name.toLowerCase()}${index + 1}@example.com` }),
+);
+
+/** @param {string} key @returns {?Session} */
+function stored(key) {
+  try {
+    const session = JSON.parse(localStorage.getItem(key) ?? "null");
+    return typeof session?.user_id === "string" ? session : null;
+  } catch {
+    return null;
+  }
+}
+
+/** The session of this browser. */
+export class Sessions {
+  /** @param {import("./vane.js").Vane} vane @param {() => void} onChange also in another tab */
+  constructor(vane, onChange) {
+    this.vane = vane;
+    this.onChange = onChange;
+    /** @type {?Session} */
+    this.current = stored(SESSION);
+    addEventListener("storage", (event) => {
+      if (event.key !== SESSION && event.key !== null) return;
+      this.current = stored(SESSION);
+      if (this.current) this.onChange();
+    });
+  }
+
+  /** The name to show. @returns {string} */
+  get name() {
+    const email = this.current?.email;
+    return email ? (DEMO_ACCOUNTS.find((one) => one.email === email)?.name ?? email) : "visitor";
+  }
+
+  /** Open the stored session, or a visitor's. */
+  async resume() {
+    if (this.current) this.onChange();
+    else await this.visit();
+  }
+
+  /** @param {string} email of an account; raises `VaneError` where there is none */
+  async logIn(email) {
+    const { user_id } = await this.vane.openSession({ email });
+    this.#use({ user_id, email });
+  }
+
+  /** @param {string} email of nobody yet */
+  async signUp(email) {
+    await this.vane.createAccount(email);
+    await this.logIn(email);
+  }
+
+  /** Browse without an account, as the same visitor each time. */
+  async visit() {
+    let visitor = stored(VISITOR);
+    if (!visitor) {
+      const { user_id } = await this.vane.openSession();
+      visitor = { user_id, email: null };
+      localStorage.setItem(VISITOR, JSON.stringify(visitor));
+    }
+    this.#use(visitor);
+  }
+
+  /** @param {Session} session */
+  #use(session) {
+    this.current = session;
+    localStorage.setItem(SESSION, JSON.stringify(session));
+    this.onChange();
+  }
+}

@@ -1,0 +1,256 @@
+/**
+ * Vane in the browser: lists, events, search and sessions. It needs nothing else of this folder.
+ *
+ *     import { Vane } from "/web/vane.js";
+ *     const vane = new Vane({ userId: "ada" });
+ *     const feed = vane.subscribe({ limit: 12 }, (list) => draw(list.items));
+ *     const { token } = await vane.track("like", "skoda-octavia");
+ *     await feed.refresh({ after: token }); // draws again as soon as the event counts
+ *
+ * @typedef {{code: string, text: string, item_id?: string}} Reason
+ * @typedef {{item_id: string, score: number, title: string, kind: string, category: ?string,
+ *   tags: string[], price: ?number, currency?: ?string, image_url: ?string, url: ?string,
+ *   reason: Reason}} ListedItem
+ * @typedef {{user_id: string, request_id: string, version: number,
+ *   strategy: "personal" | "trending", items: ListedItem[]}} Recommendations
+ * @typedef {{limit?: number, kind?: string, category?: string, exclude_seen?: boolean}} Query
+ * @typedef {{after?: string, wait_ms?: number}} Wait
+ * @typedef {{list: ?Recommendations, etag: ?string, applied: boolean}} Answer `list` is null where
+ *   the client's list is still the one; `applied` tells whether the events waited for count in it.
+ * @typedef {{event_id?: string, item_id: string, action: string, ts?: string, value?: number,
+ *   request_id?: string, position?: number}} UserEvent
+ */
+
+const TIMEOUT_MS = 15_000;
+const AWAY = new Set([502, 503, 504]);
+
+/** An answer that says no: `status` is HTTP's, `detail` a sentence, `field` what was wrong. */
+export class VaneError extends Error {
+  /** @param {number} status @param {string} detail @param {?string} field */
+  constructor(status, detail, field = null) {
+    super(detail);
+    Object.assign(this, { name: "VaneError", status, detail, field });
+  }
+}
+
+/** No answer, or one that says "later": the same call may succeed in a moment. */
+export class Unreachable extends Error {
+  /** @param {string} message */
+  constructor(message) {
+    super(message);
+    this.name = "Unreachable";
+  }
+}
+
+/** @param {string} value @returns {string} */
+const part = (value) => encodeURIComponent(value);
+
+/** A random id, also where `crypto.randomUUID` is missing (plain HTTP). @returns {string} */
+export function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Calls of one user. */
+export class Vane {
+  /** @param {{base?: string, userId?: string, sessionId?: string}} [options] */
+  constructor({ base = "", userId = "", sessionId = randomId() } = {}) {
+    this.base = base;
+    this.userId = userId;
+    this.sessionId = sessionId;
+  }
+
+  /**
+   * The user's list.
+   * @param {Query & Wait & {etag?: ?string}} [options] `after`: token of an event to wait for.
+   * @returns {Promise<Answer>}
+   */
+  async recommendations({ etag, ...query } = {}) {
+    const headers = etag ? { "If-None-Match": etag } : {};
+    const path = `/v1/users/${part(this.userId)}/recommendations`;
+    const response = await this.#call(path, { query, headers });
+    const applied = response.headers.get("Vane-Applied") !== "false";
+    const list = response.status === 304 ? null : await response.json();
+    return { list, etag: response.headers.get("ETag"), applied };
+  }
+
+  /**
+   * Keep a list up to date: at once, then with every change, until `stop()`.
+   * @param {Query & {every_ms?: number}} query
+   * @param {(list: Recommendations) => void} onList
+   * @param {(error: Error) => void} [onError]
+   * @returns {Subscription}
+   */
+  subscribe(query, onList, onError = console.error) {
+    return new Subscription(this, query, onList, onError);
+  }
+
+  /**
+   * Tell what the user did. The token names the event's place in the log.
+   * @param {string} action view, click, like, hide, cart, purchase, rating...
+   * @param {string} itemId
+   * @param {Partial<UserEvent>} [more] `value` of a rating, `request_id` and `position` of a list.
+   * @returns {Promise<{accepted: number, token: string}>}
+   */
+  track(action, itemId, more = {}) {
+    return this.send(this.event(action, itemId, more));
+  }
+
+  /**
+   * An event with an id of its own, so that sending it again counts once.
+   * @param {string} action @param {string} itemId @param {Partial<UserEvent>} [more]
+   * @returns {UserEvent}
+   */
+  event(action, itemId, more = {}) {
+    const event = { event_id: randomId(), user_id: this.userId, session_id: this.sessionId };
+    return { ...event, item_id: itemId, action, ts: new Date().toISOString(), ...more };
+  }
+
+  /** @param {UserEvent} event @returns {Promise<{accepted: number, token: string}>} */
+  async send(event) {
+    return (await this.#call("/v1/events", { body: event, keepalive: true })).json();
+  }
+
+  /** What is known of the user's taste. @returns {Promise<any>} */
+  async profile() {
+    return (await this.#call(`/v1/users/${part(this.userId)}/profile`)).json();
+  }
+
+  /** @param {string} itemId @returns {Promise<any>} */
+  async item(itemId) {
+    return (await this.#call(`/v1/items/${part(itemId)}`)).json();
+  }
+
+  /** @param {string} itemId @param {number} [limit] @returns {Promise<ListedItem[]>} */
+  async similar(itemId, limit = 8) {
+    const response = await this.#call(`/v1/items/${part(itemId)}/similar`, { query: { limit } });
+    return (await response.json()).items;
+  }
+
+  /** @param {Query} [query] @returns {Promise<ListedItem[]>} */
+  async trending(query = {}) {
+    return (await (await this.#call("/v1/trending", { query })).json()).items;
+  }
+
+  /**
+   * Items by text, the user's taste deciding among equals.
+   * @param {string} text @param {{limit?: number, kind?: string, signal?: AbortSignal}} [options]
+   * @returns {Promise<{items: ListedItem[]}>}
+   */
+  async search(text, { signal, ...more } = {}) {
+    const query = { q: text, user_id: this.userId, ...more };
+    return (await this.#call("/v1/search", { query, signal })).json();
+  }
+
+  /**
+   * Open a session: of an account by its email, or of a new anonymous visitor.
+   * @param {{email?: string}} [who]
+   * @returns {Promise<{user_id: string, token: string}>}
+   */
+  async openSession(who = {}) {
+    return (await this.#call("/v1/sessions", { body: who })).json();
+  }
+
+  /**
+   * Create an account. There are no passwords: accounts are for demonstrations.
+   * @param {string} email @param {string} [name]
+   * @returns {Promise<{user_id: string, email: string, name: string}>}
+   */
+  async createAccount(email, name = "") {
+    return (await this.#call("/v1/accounts", { body: { email, name } })).json();
+  }
+
+  /**
+   * @param {string} path
+   * @param {{query?: object, body?: object, headers?: object, signal?: AbortSignal,
+   *   keepalive?: boolean}} [options]
+   * @returns {Promise<Response>}
+   */
+  async #call(path, { query = {}, body, headers = {}, signal, keepalive = false } = {}) {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+    const target = `${this.base}${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
+    const init = { headers, keepalive, signal: signal ?? AbortSignal.timeout(TIMEOUT_MS) };
+    if (body) {
+      const type = { "Content-Type": "application/json" };
+      Object.assign(init, { method: "POST", body: JSON.stringify(body), headers: type });
+    }
+    const response = await fetch(target, init).catch((error) => {
+      if (error.name === "AbortError") throw error;
+      throw new Unreachable("Vane does not answer");
+    });
+    if (response.ok || response.status === 304) return response;
+    const problem = await response.json().catch(() => ({}));
+    const detail = problem.detail ?? `HTTP status ${response.status}`;
+    if (AWAY.has(response.status)) throw new Unreachable(detail);
+    throw new VaneError(response.status, detail, problem.field);
+  }
+}
+
+/** A list that is kept up to date by asking again, while the page can be seen. */
+export class Subscription {
+  #vane;
+  #query;
+  #everyMs;
+  #onList;
+  #onError;
+  #etag = null;
+  #asked = 0;
+  #answered = 0;
+  #following = 0;
+  #stopped = false;
+  #timer = 0;
+  #wake = () => document.hidden || this.#poll();
+
+  /**
+   * @param {Vane} vane @param {Query & {every_ms?: number}} query
+   * @param {(list: Recommendations) => void} onList @param {(error: Error) => void} onError
+   */
+  constructor(vane, { every_ms: everyMs = 2_000, ...query }, onList, onError) {
+    this.#vane = vane;
+    this.#query = query;
+    this.#everyMs = everyMs;
+    this.#onList = onList;
+    this.#onError = onError;
+    document.addEventListener("visibilitychange", this.#wake);
+    this.#poll();
+  }
+
+  /**
+   * Ask now. With `after` the answer waits until that event counts.
+   * @param {Wait} [wait]
+   * @returns {Promise<Answer>} also given to `onList` where the list changed
+   */
+  async refresh({ after, wait_ms = 1_000 } = {}) {
+    const turn = ++this.#asked;
+    const wait = after ? { after, wait_ms } : {};
+    this.#following += after ? 1 : 0;
+    try {
+      const query = { ...this.#query, ...wait, etag: this.#etag };
+      const answer = await this.#vane.recommendations(query);
+      if (this.#stopped || turn < this.#answered) return { ...answer, list: null };
+      this.#answered = turn;
+      if (answer.list) {
+        this.#etag = answer.etag;
+        this.#onList(answer.list);
+      }
+      return answer;
+    } finally {
+      this.#following -= after ? 1 : 0;
+    }
+  }
+
+  /** End it. */
+  stop() {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    document.removeEventListener("visibilitychange", this.#wake);
+  }
+
+  async #poll() {
+    clearTimeout(this.#timer);
+    if (!this.#following) await this.refresh().catch((error) => this.#stopped || this.#onError(error));
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    if (!document.hidden) this.#timer = setTimeout(() => this.#poll(), this.#everyMs);
+  }
+}

@@ -73,6 +73,7 @@ class Machine:
 
     Attributes:
         endpoints: where everything will serve.
+        settings: of this process, with the addresses of our own servers.
         supervisor: starts, watches and stops it all.
     """
 
@@ -106,7 +107,8 @@ class Machine:
         stages = [[child("api", "api", "--port", str(port))]]
         stages += [[child(n, "flow", n) for n in stage if n in flows] for stage in FLOW_STAGES]
         addresses = {name: getattr(self.endpoints, key) for name, key in ADDRESSES.items()}
-        own = EmbeddedLogs(replace(settings, **addresses))
+        self.settings = replace(settings, **addresses)
+        own = EmbeddedLogs(self.settings)
         self.supervisor = Supervisor(postgres, redis, broker, stages, own, say)
 
 

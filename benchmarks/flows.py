@@ -239,9 +239,9 @@ def main() -> None:
     with servers() as machine:
         produce(machine.kafka, options)
         for _ in range(options.runs):
-            for name in rates:
+            for name, measured in rates.items():
                 rate, cost = measure(machine, name, options)
-                rates[name].append(rate)
+                measured.append(rate)
                 costs[name].append(cost)
     print(
         f"{options.events} events, {options.processes} process(es), events/s of {options.runs} runs"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from flows.kafka import Chunk
@@ -11,8 +12,10 @@ from vane.interaction import (
     CONTROL,
     FUTURE_LIMIT_US,
     check_text,
+    decode_plain,
     event_hash,
     event_time_us,
+    event_times_us,
     event_weight,
     parse_interaction,
     parse_retry,
@@ -42,24 +45,68 @@ class Batch:
 def decode_chunk(chunk: Chunk, tuning: Tuning, bytes_max: int) -> Batch:
     """Decode and validate every message of the chunk; none stops the others."""
     batch = Batch(chunk)
-    accepted, times, weights = [], [], []
+    plain = _all_plain(chunk, tuning, bytes_max)
+    if plain is None:
+        accepted, times_us, weights = _one_by_one(batch, tuning, bytes_max)
+    else:
+        batch.events, times_us, weights = plain
+        accepted = np.arange(len(batch.events))
+    batch.offset = np.array(chunk.offsets, np.int64)[accepted]
+    batch.ts_us, batch.clamped = _clamp(times_us, accepted, chunk)
+    batch.weight = np.array(weights, np.float32)
+    batch.hash = np.array([event_hash(event.event_id) for event in batch.events], np.uint64)
+    return batch
+
+
+def _all_plain(
+    chunk: Chunk, tuning: Tuning, bytes_max: int
+) -> tuple[list[InteractionEvent], Ints, list[float]] | None:
+    """Events, times in µs and weights of a chunk in which nothing needs a closer look, else None.
+
+    The common case at a fraction of the cost: each check is one for all messages together.
+    """
+    values = [value for value in chunk.values if value is not None and len(value) <= bytes_max]
+    if len(values) < len(chunk.values):
+        return None
+    try:
+        events = [decode_plain(value) for value in values]
+        weights = [event_weight(event, tuning) for event in events]
+        _check_all_text(events)
+        times = event_times_us([event.ts for event in events])
+    except (msgspec.MsgspecError, InvalidEvent, UnicodeError, RecursionError):
+        return None
+    return events, times, weights
+
+
+def _check_all_text(events: list[InteractionEvent]) -> None:
+    texts = [
+        f"{event.event_id}{event.user_id}{event.item_id}{event.session_id}{event.request_id}"
+        for event in events
+    ]
+    together = "".join(texts)
+    if CONTROL.search(together):
+        raise InvalidEvent("$", "has a control character")
+    together.encode()
+
+
+def _one_by_one(batch: Batch, tuning: Tuning, bytes_max: int) -> tuple[Ints, Ints, list[float]]:
+    """Indices, times in µs and weights of the valid messages; the others become dead letters."""
+    chunk = batch.chunk
+    accepted: list[int] = []
+    times: list[int] = []
+    weights: list[float] = []
     for index, raw in enumerate(chunk.values):
         try:
             event = _parse(raw, bytes_max, batch, chunk.offsets[index])
-            weights.append(event_weight(event, tuning))
-            times.append(event_time_us(event.ts))
+            weight, time_us = event_weight(event, tuning), event_time_us(event.ts)
         except InvalidEvent as error:
-            del weights[len(times) :]
             batch.dead_letters.append(_dead_letter(chunk, index, error))
         else:
             batch.events.append(event)
             accepted.append(index)
-    receipt = np.array(accepted, np.int64)
-    batch.offset = np.array(chunk.offsets, np.int64)[receipt] if accepted else batch.offset
-    batch.ts_us, batch.clamped = _clamp(np.array(times, np.int64), receipt, chunk)
-    batch.weight = np.array(weights, np.float32)
-    batch.hash = np.array([event_hash(event.event_id) for event in batch.events], np.uint64)
-    return batch
+            times.append(time_us)
+            weights.append(weight)
+    return np.array(accepted, np.int64), np.array(times, np.int64), weights
 
 
 def without(batch: Batch, offsets: set[int]) -> Batch:
@@ -87,10 +134,7 @@ def _parse(raw: bytes | None, bytes_max: int, batch: Batch, offset: int) -> Inte
     if len(raw) > bytes_max:
         raise InvalidEvent("$", f"message of {len(raw)} bytes, at most {bytes_max} are allowed")
     event = parse_interaction(raw)
-    # one look for a plain event, the field by field check only for a suspicious one
-    text = f"{event.event_id}{event.user_id}{event.item_id}{event.session_id}{event.request_id}"
-    if CONTROL.search(text) or not text.isascii():
-        check_text(event)
+    check_text(event)
     return event
 
 

@@ -40,6 +40,7 @@ class _Work:
     row: Ints  # (n,): of the batch
     item_version: Ints  # (n,)
     item_known: Mask  # (n,)
+    item_slot: Ints  # (n,)
 
 
 class PreferenceWriter:
@@ -167,7 +168,8 @@ class PreferenceWriter:
             hash=batch.hash[order],
         )
         plan = self._session.plan(users, events, counting=True)
-        return _Work(plan, order, versions[item], (rows != UNKNOWN)[item])
+        slots = np.array([item_slot(item_id) for item_id in items], np.int64)
+        return _Work(plan, order, versions[item], (rows != UNKNOWN)[item], slots[item])
 
     def _write_log(self, batch: Batch, work: _Work, recorded_at: datetime) -> None:
         fresh = work.plan.fresh
@@ -189,7 +191,7 @@ class PreferenceWriter:
                 for version, is_known in zip(work.item_version[fresh].tolist(), known, strict=True)
             ],
             excludes=np.array([event.action in excluding for event in events], bool),
-            item_slot=np.array([item_slot(event.item_id) for event in events], np.int64),
+            item_slot=work.item_slot[fresh],
             session_id=[event.session_id for event in events],
             request_id=[event.request_id for event in events],
             position=[event.position for event in events],

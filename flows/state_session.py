@@ -145,4 +145,6 @@ class StateSession:
 def _chosen(
     plan: Plan, users: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> tuple[list[str], States]:
+    if users.all():
+        return plan.users, plan.states
     return [plan.users[row] for row in np.flatnonzero(users).tolist()], plan.states.take(users)

@@ -1,13 +1,15 @@
 """Interaction events: what makes one valid, and what it weighs. Shared by flow, API and CLI."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import numpy as np
 import xxhash
 from msgspec import ValidationError
+from numpy.typing import NDArray
 
 from schemas.events import CloudEvent, InteractionEvent, Retry
 from vane.errors import InvalidEvent
@@ -38,7 +40,8 @@ _FIELD = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
 _TEXT_FIELDS = ("event_id", "user_id", "item_id", "session_id", "request_id")
 
-_decode = msgspec.json.Decoder(InteractionEvent).decode
+decode_plain = msgspec.json.Decoder(InteractionEvent).decode
+"""Decodes a plain event with msgspec's own errors; `parse_interaction` is for everyone else."""
 _decode_retry = msgspec.json.Decoder(Retry).decode
 _decode_cloud = msgspec.json.Decoder(CloudEvent).decode
 
@@ -50,7 +53,7 @@ def parse_interaction(raw: bytes) -> InteractionEvent:
         InvalidEvent: names the field and the reason.
     """
     try:
-        return _decode(raw)
+        return decode_plain(raw)
     except ValidationError as error:
         return _cloud_event(lambda: _decode_cloud(raw), raw, error)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -123,6 +126,26 @@ def event_time_us(ts: datetime | float) -> int:
     if time_us < EARLIEST_US:
         raise InvalidEvent("ts", "before 2000-01-01T00:00:00Z")
     return time_us
+
+
+def event_times_us(times: Sequence[datetime | float]) -> NDArray[np.int64]:
+    """`event_time_us` of many; one pass where all are whole numbers.
+
+    Raises:
+        InvalidEvent: a time is out of range.
+    """
+    if set(map(type, times)) != {int}:
+        return np.array([event_time_us(ts) for ts in times], np.int64)
+    numbers = np.array(times, np.float64)
+    if (np.abs(numbers) > _FAR).any():
+        return np.array([event_time_us(ts) for ts in times], np.int64)
+    exact = np.array(times, np.int64)
+    times_us: NDArray[np.int64] = exact * np.where(
+        np.abs(exact) >= MILLISECONDS_FROM, 1_000, 1_000_000
+    )
+    if (times_us < EARLIEST_US).any():
+        raise InvalidEvent("ts", "before 2000-01-01T00:00:00Z")
+    return times_us
 
 
 def event_weight(event: InteractionEvent, tuning: Tuning) -> float:

@@ -109,8 +109,9 @@ def write_states(
     """
     blob = np.dtype((np.void, 8 * HORIZON_EVENTS))
     vector = binary.vector_type(states.vectors.shape[2])
-    row = binary.fixed(
+    data = binary.fixed_rows(
         [
+            (">i4", np.arange(1, 1 + len(states))),
             (vector, states.vectors[:, 0]),
             (vector, states.vectors[:, 1]),
             (">f8", states.masses[:, 0]),
@@ -124,11 +125,12 @@ def write_states(
         ],
         len(states),
     )
-    _copy(connection, "copy_stage", binary.copy_data(11, binary.text(users), row))
-    written = connection.execute(_SQL["upsert_states"]).rowcount
+    _copy(connection, "copy_stage", binary.HEADER, data, binary.TRAILER)
+    fields = {"users": list(users)}
+    written = connection.execute(_SQL["upsert_states"], fields).rowcount
     if written == len(users):
         return []
-    refused = [user for (user,) in connection.execute(_SQL["refused_users"]).fetchall()]
+    refused = [user for (user,) in connection.execute(_SQL["refused_users"], fields).fetchall()]
     connection.execute(_SQL["clear_stage"])
     return refused
 
@@ -299,6 +301,7 @@ def time_of(time_us: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
 
 
-def _copy(connection: Connection, query: str, data: bytes) -> None:
+def _copy(connection: Connection, query: str, *data: bytes | memoryview) -> None:
     with connection.cursor() as cursor, cursor.copy(_SQL[query]) as copy:
-        copy.write(data)
+        for part in data:
+            copy.write(part)

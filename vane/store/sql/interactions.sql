@@ -7,7 +7,7 @@ from user_preference where user_id = any(%(users)s);
 -- create_stage --
 -- Holds the new states of one transaction on their way into user_preference.
 create temporary table if not exists stage (
-    user_id text not null, long vector(384) not null, short vector(384) not null,
+    row integer not null, long vector(384) not null, short vector(384) not null,
     mass_long double precision not null, mass_short double precision not null,
     as_of timestamptz not null, version bigint not null, events bigint not null,
     event_hash bigint not null, recent bytea not null, generation integer not null
@@ -21,7 +21,9 @@ alter table stage alter column long set storage plain, alter column short set st
 -- A row is written only over the version that its new state was computed from.
 -- Sorted by key, so that two workers never deadlock.
 insert into user_preference as old
-select * from stage order by user_id
+select user_id, long, short, mass_long, mass_short, as_of, version, events, event_hash, recent, generation
+from stage join unnest(%(users)s::text[]) with ordinality as users (user_id, row) using (row)
+order by user_id
 on conflict (user_id) do update set
     long = excluded.long, short = excluded.short,
     mass_long = excluded.mass_long, mass_short = excluded.mass_short,
@@ -31,8 +33,7 @@ where old.version = excluded.version - 1;
 
 -- refused_users --
 -- Staged rows that were not written: by now this transaction holds their locks.
-select user_id from stage join user_preference using (user_id)
-where user_preference.xmin <> pg_current_xact_id()::xid;
+select user_id from user_preference where user_id = any(%(users)s) and xmin <> pg_current_xact_id()::xid;
 
 -- clear_stage --
 truncate stage;

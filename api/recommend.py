@@ -96,7 +96,7 @@ async def similar(store: ServingStore, item_id: str, limit: int) -> ItemList:
     details, _ = await store.listed([found for found, _ in near], None)
     reason = Reason("similar", f"Similar to {item.title or item_id}", item_id)
     return ItemList(
-        [_listed_item(details[found], score, reason) for found, score in near if found in details]
+        [listed_item(details[found], score, reason) for found, score in near if found in details]
     )
 
 
@@ -151,7 +151,7 @@ async def _listed(
                 for item_id in ranked.item_ids]  # fmt: skip
     reasons = _reasons(ranked, contents, causes, await store.item_mean())
     return [
-        _listed_item(details[item_id], score, reason, parts if query.explain else None)
+        listed_item(details[item_id], score, reason, parts if query.explain else None)
         for item_id, score, reason, parts in zip(
             ranked.item_ids, ranked.scores, reasons, ranked.parts, strict=True
         )
@@ -179,9 +179,10 @@ def _reasons(
     return reasons
 
 
-def _listed_item(
+def listed_item(
     detail: Detail, score: float, reason: Reason, parts: Doubles | None = None
 ) -> ListedItem:
+    """An item as lists show it; `parts` are what each feature added to the score."""
     components = (
         UNSET if parts is None else dict(zip(ranking.FEATURES, parts.tolist(), strict=True))
     )

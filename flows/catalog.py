@@ -14,6 +14,8 @@ from flows.kafka import Chunk, ChunkSource, Share
 from vane.bus import Publisher
 from vane.embedding import load_encoder
 from vane.settings import Settings
+from vane.store.connection import connect
+from vane.store.search_index import index_outdated
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
         chunk_messages_max=CHUNK_MESSAGES_MAX,
     )
     chunks = op.input("updates", flow, source)
+    with connect(settings, "vane catalog") as connection:
+        if indexed := index_outdated(connection):
+            log.info("%d items indexed for search by new rules", indexed)
     writer = CatalogWriter(settings, encode, Publisher(settings.redis_url))
     halt = stop if settings.drain == "chunk" else Event()
     op.output("commit", chunks, CatalogSink(writer, halt))

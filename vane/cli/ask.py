@@ -45,16 +45,16 @@ def recommend(
 
     Example: [cyan]vane recommend alice --limit 5 --explain[/]
     """
-    user_id, query = _id("user", user), Query(limit, kind, category, explain=explain)
+    user_id, query = checked_id("user", user), Query(limit, kind, category, explain=explain)
 
     async def ask(store: ServingStore) -> Any:
         return (await build_recommendations(store, user_id, query))[0]
 
-    body = _ask(ask, data_dir)
+    body = ask_store(ask, data_dir)
     if as_json:
-        _print_json(body)
+        print_json(body)
         return
-    _print_items(body.items)
+    print_items(body.items)
     _console().print(f"{body.strategy}, version {body.version}", style="dim", markup=False)
 
 
@@ -67,14 +67,14 @@ def profile(
 
     Example: [cyan]vane profile alice[/]
     """
-    user_id = _id("user", user)
+    user_id = checked_id("user", user)
 
     async def ask(store: ServingStore) -> Profile:
         return await build_profile(store, user_id, Tuning().half_life_long_s)
 
-    body = _ask(ask, data_dir)
+    body = ask_store(ask, data_dir)
     if as_json:
-        _print_json(body)
+        print_json(body)
         return
     console = _console()
     as_of = f", as of {body.as_of:%Y-%m-%d %H:%M:%S} UTC" if body.as_of else ""
@@ -100,12 +100,12 @@ def similar(
 
     Example: [cyan]vane similar 0114709[/]
     """
-    item_id = _id("item", item)
-    body = _ask(lambda store: build_similar(store, item_id, limit), data_dir)
+    item_id = checked_id("item", item)
+    body = ask_store(lambda store: build_similar(store, item_id, limit), data_dir)
     if as_json:
-        _print_json(body)
+        print_json(body)
     else:
-        _print_items(body.items)
+        print_items(body.items)
 
 
 def status(as_json: Json = False, data_dir: DataDir = None) -> None:  # noqa: FBT002
@@ -113,9 +113,9 @@ def status(as_json: Json = False, data_dir: DataDir = None) -> None:  # noqa: FB
 
     Example: [cyan]vane status --json[/]
     """
-    body = _ask(read_status, data_dir)
+    body = ask_store(read_status, data_dir)
     if as_json:
-        _print_json(body)
+        print_json(body)
     else:
         _print_status(body)
 
@@ -145,7 +145,7 @@ def _announce(host: str, port: int) -> None:
     announce_ready()
 
 
-def _ask(question: Callable[[ServingStore], Awaitable[Body]], data_dir: DataDir) -> Body:
+def ask_store(question: Callable[[ServingStore], Awaitable[Body]], data_dir: DataDir) -> Body:
     """One question to the database."""
     settings = command_settings(data_dir, needs=["database_url"])
 
@@ -159,14 +159,16 @@ def _ask(question: Callable[[ServingStore], Awaitable[Body]], data_dir: DataDir)
     return asyncio.run(run())
 
 
-def _id(name: str, text: str) -> str:
+def checked_id(name: str, text: str) -> str:
+    """An id from the command line; a wrong one is wrong use."""
     try:
         return checked_text(name, text)
     except InvalidRequest as error:
         raise UsageError(str(error)) from None
 
 
-def _print_items(items: list[ListedItem]) -> None:
+def print_items(items: list[ListedItem]) -> None:
+    """A list as a table."""
     columns = [">#", ">score", "item", "title", "kind", "category", "reason"]
     explained = bool(items) and isinstance(items[0].components, dict)
     table = _table(*columns, *(["components"] if explained else []))
@@ -209,5 +211,6 @@ def _console() -> Console:
     return Console(highlight=False, markup=False)
 
 
-def _print_json(body: msgspec.Struct) -> None:
+def print_json(body: msgspec.Struct) -> None:
+    """An answer as the API gives it."""
     typer.echo(msgspec.json.format(msgspec.json.encode(body)).decode())

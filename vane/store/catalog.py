@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from vane.catalogue import Item
 from vane.store.connection import Connection, translated
+from vane.store.search_index import write_index
 from vane.store.sql import load_queries
 
 _SQL = load_queries("catalog")
@@ -63,11 +64,12 @@ def read_items(
 
 
 def write_items(connection: Connection, rows: Sequence[ItemRow]) -> None:
-    """Insert or replace items; new content also becomes the item's next version, kept for good."""
+    """Insert or replace items and their words; new content also becomes a version, kept."""
     document: Any = msgspec.json.encode(rows).decode()
     connection.execute(_SQL["write_items"], {"rows": document})
     new = [row.item_id for row in rows if row.new_content]
     connection.execute(_SQL["write_versions"], {"items": new})
+    write_index(connection, rows)
 
 
 def delete_items(connection: Connection, items: Sequence[str]) -> None:

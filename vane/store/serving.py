@@ -45,6 +45,7 @@ READ_TIMEOUT_S = 5.0
 SESSION = {
     "hnsw.ef_search": "120",
     "hnsw.iterative_scan": "relaxed_order",
+    "max_parallel_workers_per_gather": "0",  # many short reads: one core each
     "plan_cache_mode": "force_custom_plan",  # each filter and each user deserve their own plan
 }
 
@@ -136,7 +137,7 @@ class ServingStore:
         """
         fields = {
             "user_id": user_id,
-            "mean": _literal(await self.item_mean()),
+            "mean": literal(await self.item_mean()),
             "kind": wanted.kind,
             "category": wanted.category,
             "exclude_seen": wanted.exclude_seen,
@@ -160,7 +161,7 @@ class ServingStore:
 
     async def similar(self, item_id: str, limit: int) -> list[tuple[str, float]]:
         """The items nearest to an item's content and their inner products, nearest first."""
-        fields = {"item_id": item_id, "mean": _literal(await self.item_mean()), "limit": limit}
+        fields = {"item_id": item_id, "mean": literal(await self.item_mean()), "limit": limit}
         (rows,) = await self._read(("similar", fields))
         return [(row[0], row[1]) for row in rows]
 
@@ -281,6 +282,6 @@ def vectors(cells: Sequence[bytes | None]) -> NDArray[np.float32]:
     return binary.read_vectors(filled, ">f2", DIMENSION)
 
 
-def _literal(vector: NDArray[np.float32]) -> str:
+def literal(vector: NDArray[np.float32]) -> str:
     """A vector as pgvector reads it."""
     return str(vector.tolist())

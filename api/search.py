@@ -1,0 +1,136 @@
+"""Search: by words, typos corrected, ordered by fit and taste; for API and CLI alike."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Query as Parameter
+
+from api.answers import answer, cached, documented
+from api.cache import TRENDS, Answer, user_subject
+from api.params import Category, Kind, Limit, checked_text
+from api.recommend import Query, listed_item, recommend, trending
+from api.services import services_of
+from schemas.responses import ListedItem, Reason, SearchResults
+from vane.errors import InvalidRequest
+from vane.search import (
+    QUERY_CHARS_MAX,
+    Word,
+    blended_score,
+    correction,
+    lexical_score,
+    may_be_misspelt,
+    parse_query,
+)
+from vane.store.search import Found, Search, find, similar_terms, unknown_words
+from vane.store.serving import ServingStore
+
+router = APIRouter(tags=["items"])
+
+
+async def _text(q: Annotated[str, Parameter(description="what was typed")]) -> str:
+    return checked_query("q", q)
+
+
+async def _user_id(user_id: Annotated[str | None, Parameter()] = None) -> str | None:
+    return checked_text("user_id", user_id) if user_id else None
+
+
+@router.get("/v1/search", responses=documented(SearchResults, 422, 503))
+async def get_search(
+    request: Request,
+    q: Annotated[str, Depends(_text)],
+    user_id: Annotated[str | None, Depends(_user_id)],
+    kind: Kind,
+    category: Category,
+    limit: Limit = 10,
+) -> Response:
+    """Items that match the words of `q`; of a blank one, what the user is recommended.
+
+    Words may be unfinished or misspelt, and accents do not matter. With `user_id` the user's taste
+    orders what fits equally well.
+    """
+    store = services_of(request).store
+
+    async def build() -> Answer:
+        body = await search(store, q, user_id, Query(limit, kind, category))
+        subjects = [TRENDS] if user_id is None else [TRENDS, user_subject(user_id)]
+        return answer(request, body, *subjects)
+
+    return await cached(request, build)
+
+
+def checked_query(field: str, text: str) -> str:
+    """The text, where it is not too long.
+
+    Raises:
+        InvalidRequest: it is.
+    """
+    if len(text) > QUERY_CHARS_MAX:
+        reason = f"expected at most {QUERY_CHARS_MAX} characters, got {len(text)}"
+        raise InvalidRequest(field, reason)
+    return text
+
+
+async def search(
+    store: ServingStore, text: str, user_id: str | None, query: Query
+) -> SearchResults:
+    """The items that match a text, at most `query.limit`.
+
+    Where no item has all words, unknown words are corrected; where none has all of these either,
+    items with some of the words are found.
+    """
+    if not text.strip():
+        return SearchResults(await _unasked(store, user_id, query), None)
+    words = parse_query(text)
+    if not words:
+        return SearchResults([], None)
+    found, words, every = await _find(store, words, user_id, query)
+    understood = " ".join(word.text for word in words)
+    corrected = understood if any(word.corrected for word in words) else None
+    if corrected is not None and found:
+        reason = Reason("corrected", f"Did you mean “{corrected}”?")
+    else:
+        typed = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        reason = Reason("match", f"Matches {'' if every else 'part of '}“{typed}”")
+    return SearchResults(_ranked(found, words, reason)[: query.limit], corrected if found else None)
+
+
+async def _unasked(store: ServingStore, user_id: str | None, query: Query) -> list[ListedItem]:
+    if user_id is None:
+        return (await trending(store, query)).items
+    return (await recommend(store, user_id, query))[0].items
+
+
+async def _find(
+    store: ServingStore, words: list[Word], user_id: str | None, query: Query
+) -> tuple[list[Found], list[Word], bool]:
+    """The matches, the words that they match, and whether they match them all."""
+    wanted = Search(words=words, user_id=user_id, kind=query.kind, category=query.category)
+    found = await find(store, wanted)
+    if found:
+        return found, words, True
+    unknown = await unknown_words(store, words)
+    corrected = [await _corrected(store, word) if word in unknown else word for word in words]
+    if corrected != words:
+        found = await find(store, replace(wanted, words=corrected))
+    if found or len(words) == 1:
+        return found, corrected, True
+    return await find(store, replace(wanted, words=corrected, every=False)), corrected, False
+
+
+async def _corrected(store: ServingStore, word: Word) -> Word:
+    """The known word that was meant, or the word itself."""
+    if not may_be_misspelt(word):
+        return word
+    return correction(word, await similar_terms(store, word.text)) or word
+
+
+def _ranked(found: list[Found], words: list[Word], reason: Reason) -> list[ListedItem]:
+    """Best first; equals stay in the order of the store."""
+    items = []
+    for detail, taste in found:
+        labels = [detail.category or "", *detail.tags]
+        score = blended_score(lexical_score(words, detail.title, labels), taste)
+        items.append(listed_item(detail, score, reason))
+    return sorted(items, key=lambda item: -item.score)

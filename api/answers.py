@@ -9,7 +9,7 @@ from fastapi import Request, Response
 
 from api.cache import Answer
 from api.services import services_of
-from schemas import events, responses
+from schemas import events, requests, responses
 from vane.errors import Unavailable
 
 JSON = "application/json"
@@ -18,13 +18,18 @@ SCHEMA_REF = "#/components/schemas/{name}"
 DOCUMENTED = [
     responses.Recommendations,
     responses.ItemList,
+    responses.SearchResults,
     responses.Item,
     responses.Profile,
     responses.AcceptedEvents,
+    responses.Session,
+    responses.Account,
     responses.Status,
     responses.Health,
     responses.Problem,
     events.InteractionEvent,
+    requests.SessionRequest,
+    requests.AccountRequest,
 ]
 
 

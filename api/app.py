@@ -9,9 +9,10 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import admin, events, health, items, problems, users
+from api import admin, events, health, items, pictures, problems, search, sessions, users
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.front import Front
+from api.page import page_router
 from api.services import open_services
 from vane.settings import Settings
 
@@ -34,8 +35,9 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Front)
     problems.install(app)
-    for module in (users, items, events, admin, health):
+    for module in (users, items, search, events, sessions, admin, health, pictures):
         app.include_router(module.router)
+    app.include_router(page_router())
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -3,9 +3,9 @@
 import msgspec
 from fastapi import APIRouter, Request, Response
 from msgspec.structs import replace
-from starlette.exceptions import HTTPException
 
 from api.answers import JSON, SCHEMA_REF, documented
+from api.body import read_body
 from api.ingest import BODY_BYTES_MAX, parse_events
 from api.problems import problem, problem_response
 from api.services import services_of
@@ -36,7 +36,9 @@ async def post_events(request: Request) -> Response:
     """
     services = services_of(request)
     stamp = services.settings.clock == "wall"
-    events, rejected = parse_events(await _body(request), services.tuning, stamp=stamp)
+    events, rejected = parse_events(
+        await read_body(request, BODY_BYTES_MAX), services.tuning, stamp=stamp
+    )
     services.metrics.events.labels("rejected").inc(len(rejected))
     if not events:
         errors = [FieldError(event.field, event.reason) for event in rejected]
@@ -48,13 +50,3 @@ async def post_events(request: Request) -> Response:
     services.metrics.events.labels("accepted").inc(len(events))
     body = AcceptedEvents(len(events), rejected, token.encode())
     return Response(msgspec.json.encode(body), 202, media_type=JSON)
-
-
-async def _body(request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_BYTES_MAX:
-            raise HTTPException(413, f"the body is larger than {BODY_BYTES_MAX} bytes")
-        parts.append(part)
-    return b"".join(parts)

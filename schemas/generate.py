@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import events, responses
+from schemas import events, requests, responses
 
 FOLDER = Path(__file__).parent / "json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -22,9 +22,14 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "trends-hint": (events.TrendsHint,),
     "recommendations": (responses.Recommendations,),
     "item-list": (responses.ItemList,),
+    "search-results": (responses.SearchResults,),
     "item": (responses.Item,),
     "profile": (responses.Profile,),
     "accepted-events": (responses.AcceptedEvents,),
+    "session-request": (requests.SessionRequest,),
+    "session": (responses.Session,),
+    "account-request": (requests.AccountRequest,),
+    "account": (responses.Account,),
     "status": (responses.Status,),
     "health": (responses.Health,),
     "problem": (responses.Problem,),

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 class Reason(Struct, gc=False, frozen=True, omit_defaults=True):
     """Why an item is in a list; `item_id` names the item that caused it."""
 
-    code: Literal["because", "popular", "new", "explore", "similar"]
+    code: Literal["because", "popular", "new", "explore", "similar", "match", "corrected"]
     text: str
     item_id: str | None = None
 
@@ -47,6 +47,14 @@ class ItemList(Struct, frozen=True):
     """`GET /v1/items/{item_id}/similar` and `GET /v1/trending`."""
 
     items: list[ListedItem]
+
+
+class SearchResults(Struct, frozen=True):
+    """`GET /v1/search`."""
+
+    items: list[ListedItem]
+    corrected: str | None
+    """What was looked for instead, where a word was misspelt."""
 
 
 class Item(Struct, frozen=True):
@@ -117,6 +125,21 @@ class AcceptedEvents(Struct, frozen=True):
     accepted: int
     rejected: list[RejectedEvent]
     token: str
+
+
+class Session(Struct, frozen=True):
+    """`POST /v1/sessions`: who the visitor is, and a signed token that says so."""
+
+    user_id: str
+    token: str
+
+
+class Account(Struct, frozen=True):
+    """`POST /v1/accounts`: an account."""
+
+    user_id: str
+    email: str
+    name: str
 
 
 class PartitionStatus(Struct, frozen=True):

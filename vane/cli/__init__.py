@@ -31,6 +31,7 @@ COMMANDS = {
     "profile": Command("ask", "profile", "What Vane knows of a user's taste"),
     "similar": Command("ask", "similar", "Items like an item"),
     "search": Command("search", "search", "Items that match some words"),
+    "simulate": Command("simulate", "simulate", "Believable traffic, for demos, load and tests"),
     "status": Command("ask", "status", "How far each flow is, and what waits"),
     "verify": Command("verify", "verify", "Recompute users, trends and positions from the log"),
     "dead-letters": Command("dead_letters", "app", "Messages that could not be applied"),

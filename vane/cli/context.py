@@ -1,6 +1,7 @@
 """What commands share: options, and the servers that a command talks to."""
 
 import os
+import re
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,9 @@ DataDir = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+FOREVER = "forever"
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 ADDRESSES = {"kafka_bootstrap": "kafka", "database_url": "postgres", "redis_url": "redis"}
 """Settings field of each server → its field in `endpoints.json`."""
@@ -69,3 +73,25 @@ def command_settings(data_dir: Path | None, needs: Collection[str] = tuple(ADDRE
         )
     found = {name: getattr(endpoints, ADDRESSES[name]) for name in missing}
     return replace(settings, admin_key=settings.admin_key or endpoints.admin_key, **found)
+
+
+def refuse_event_clock(settings: Settings) -> None:
+    """Simulated events happen now; a replay of an old log has another now.
+
+    Raises:
+        UsageError: VANE_CLOCK=event.
+    """
+    if settings.clock == "event":
+        raise UsageError("VANE_CLOCK=event replays old logs: simulated events would be newer")
+
+
+def parse_duration(option: str, text: str) -> float:
+    """Seconds; `text` is a number and a unit, such as 30d, 6h, 45m or 10s.
+
+    Raises:
+        UsageError: it is not, or it is zero; names the option.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"{option} {text!r}: a number and a unit are allowed, such as 6h or 45m")
+    return float(match[1]) * UNIT_SECONDS[match[2]]

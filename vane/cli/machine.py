@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vane.cli.context import ADDRESSES
+from vane.cli.context import ADDRESSES, FOREVER
 from vane.embedded.broker import LOOPBACK, Broker
 from vane.embedded.child import VaneChild
 from vane.embedded.folder import DataFolder, Endpoints, write_private
@@ -69,6 +69,7 @@ class Machine:
         settings: of this process; addresses in it are replaced by our own servers'.
         flows: names of the flows to run.
         port: of the API.
+        traffic: simulated events a second; None: no simulation.
         say: tells the person at the terminal.
 
     Attributes:
@@ -84,6 +85,7 @@ class Machine:
         *,
         flows: Sequence[str],
         port: int,
+        traffic: float | None,
         say: Callable[[str], None],
     ) -> None:
         logs, inherit = folder.path / "logs", [folder.lock]
@@ -104,7 +106,8 @@ class Machine:
         def child(name: str, *arguments: str) -> VaneChild:
             return VaneChild(name, own_command(*arguments), environ, logs, inherit)
 
-        stages = [[child("api", "api", "--port", str(port))]]
+        stages = [] if traffic is None else [[child("simulate", *_simulate(traffic))]]
+        stages += [[child("api", "api", "--port", str(port))]]
         stages += [[child(n, "flow", n) for n in stage if n in flows] for stage in FLOW_STAGES]
         addresses = {name: getattr(self.endpoints, key) for name, key in ADDRESSES.items()}
         self.settings = replace(settings, **addresses)
@@ -115,6 +118,10 @@ class Machine:
 def own_command(*arguments: str) -> list[str]:
     """The command line of `vane` with these arguments, in this very Python."""
     return [sys.executable, "-m", "vane", *arguments]
+
+
+def _simulate(rate: float) -> list[str]:
+    return ["simulate", "--rate", str(rate), "--duration", FOREVER, "--wait-for-items"]
 
 
 def child_environ(environ: Mapping[str, str], endpoints: Endpoints) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Writes messages to a topic, each acknowledged, and says how far the topic then reaches."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -40,18 +41,35 @@ class TopicWriter:
             }
         )
 
-    def write(self, messages: Iterable[Keyed]) -> Iterable[int]:
+    def write(self, messages: Iterable[Keyed]) -> Iterator[int]:
         """Write all messages; yields, now and then, how many were acknowledged.
 
         Raises:
             Unavailable: the broker refused a message or did not answer in time; tells how many
                 messages it has.
         """
-        for number, message in enumerate(messages):
+        rest = iter(messages)
+        while batch := list(islice(rest, MESSAGES_PER_POLL)):
+            self.send(batch)
+            yield self.acknowledged
+        yield from self.flush()
+
+    def send(self, messages: Iterable[Keyed]) -> None:
+        """Hand over messages, without waiting for their acknowledgement while there is room.
+
+        Raises:
+            Unavailable: as `write`, also for messages of earlier calls.
+        """
+        for message in messages:
             self._enqueue(message)
-            if number % MESSAGES_PER_POLL == 0:
-                self._poll(0)
-                yield self.acknowledged
+        self._poll(0)
+
+    def flush(self) -> Iterator[int]:
+        """Wait until all are acknowledged; yields, now and then, how many are.
+
+        Raises:
+            Unavailable: as `write`.
+        """
         while len(self._producer):
             self._poll(FLUSH_STEP_S)
             yield self.acknowledged

@@ -4,19 +4,26 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
-from vane.cli.context import data_folder
+from vane.cli.context import data_folder, refuse_event_clock
+from vane.cli.demo import DemoLoader
 from vane.cli.machine import FLOWS, Machine
 from vane.embedded.broker import LOOPBACK, free_port
 from vane.errors import UsageError
-from vane.settings import load_settings
+from vane.settings import Settings, load_settings
+from vane.store.accounts import create_demo_accounts
+from vane.store.connection import connect
+
+SIMULATED_RATE = 20.0
 
 
 def up(
@@ -28,8 +35,15 @@ def up(
         int, typer.Option(min=0, max=65_535, help="Port of the API; 0: any free one.")
     ] = 8000,
     demo: Annotated[  # noqa: FBT002 - a flag of the command line
-        bool, typer.Option("--demo/--no-demo", help="With a demo catalogue, once there is one.")
+        bool, typer.Option("--demo/--no-demo", help="With a demo catalogue, loaded once.")
     ] = True,
+    simulate: Annotated[  # noqa: FBT002
+        bool, typer.Option("--simulate", help="With simulated users, RATE events a second.")
+    ] = False,
+    rate: Annotated[
+        float | None,
+        typer.Argument(min=0.01, max=1e6, help="Goes with --simulate.", show_default="20"),
+    ] = None,
     flows: Annotated[
         str, typer.Option(help="Flows to run, comma-separated.", metavar="NAMES")
     ] = ",".join(FLOWS),
@@ -40,23 +54,35 @@ def up(
     broker keeps messages in memory, so they are read to the end before it stops: killing
     [bold]vane up[/] with -9 can lose messages that were acknowledged and not read yet.
 
-    Example: [cyan]vane up --data-dir ~/shop --port 8000[/]
+    Example: [cyan]vane up --data-dir ~/shop --port 8000 --simulate 20[/]
     """
-    del demo
     settings = load_settings(os.environ)
-    names = parse_flows(flows)
+    names, traffic = parse_flows(flows), _traffic(settings, rate, simulate=simulate)
     folder = data_folder(data_dir)
     folder.claim()
     screen = Screen()
     signals = StopSignals()
-    machine = Machine(folder, settings, flows=names, port=usable_port(port), say=screen.say)
+    machine = Machine(
+        folder,
+        settings,
+        flows=names,
+        port=usable_port(port),
+        traffic=traffic,
+        say=screen.say,
+    )
     try:
         with signals.interrupting():
             screen.say(f"Vane starts in {folder.path}")
             machine.supervisor.start()
+            if demo:
+                with connect(machine.settings, "vane up") as connection:
+                    create_demo_accounts(connection)
         folder.write_endpoints(machine.endpoints)
         screen.show_addresses(machine, folder.path)
-        machine.supervisor.watch(signals.stop)
+        with contextlib.ExitStack() as stack:
+            if demo and "catalog" in names:
+                stack.enter_context(demo_loader(machine, folder.path, screen, signals).running())
+            machine.supervisor.watch(signals.stop)
     except KeyboardInterrupt:
         pass  # asked to stop before everything was up
     finally:
@@ -113,6 +139,29 @@ class Screen:
         with contextlib.suppress(OSError, SystemExit):  # rich exits on a broken pipe
             self._console.print(text, style=style, markup=False)
 
+    @contextlib.contextmanager
+    def live_line(self) -> Iterator[Callable[[str], None]]:
+        """A last line, written over each time, gone at the end; nothing where is no terminal."""
+        if not self._console.is_terminal:
+            yield lambda _text: None
+            return
+        with self._live() as live:
+
+            def write(text: str) -> None:
+                with contextlib.suppress(OSError, SystemExit):
+                    live.update(Text(text, style="cyan"), refresh=True)
+
+            yield write
+
+    def _live(self) -> Live:
+        return Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
     def show_addresses(self, machine: Machine, folder: Path) -> None:
         """Tell where everything serves."""
         endpoints = machine.endpoints
@@ -124,6 +173,21 @@ class Screen:
         self.say(f"  Admin key   {folder / 'admin.key'}")
         self.say(f"  Logs        {folder / 'logs'}")
         self.say("Ctrl-C stops everything and loses nothing", "dim")
+
+
+def demo_loader(machine: Machine, folder: Path, screen: Screen, signals: StopSignals) -> DemoLoader:
+    """What loads the demo catalogue into a machine that is ready."""
+    return DemoLoader(machine.settings, folder, screen.say, screen.live_line, signals.stop)
+
+
+def _traffic(settings: Settings, rate: float | None, *, simulate: bool) -> float | None:
+    """Simulated events a second; None: without simulation."""
+    if not simulate:
+        if rate is not None:
+            raise UsageError(f"{rate:g} is the RATE of --simulate, which is missing")
+        return None
+    refuse_event_clock(settings)
+    return SIMULATED_RATE if rate is None else rate
 
 
 def parse_flows(text: str) -> list[str]:

@@ -57,11 +57,11 @@ export class App {
    * @param {Partial<import("./vane.js").UserEvent>} [more]
    */
   async act(action, item, more = {}) {
-    const sentAt = performance.now();
+    const mark = this.feed.mark();
     this.#did.add(`${action} ${item.item_id}`);
     try {
       const token = await this.connection.send(this.vane.event(action, item.item_id, more));
-      if (!token || (await this.feed.follow(token, sentAt))) return;
+      if (!token || (await this.feed.follow(token, mark))) return;
       if (!["view", "click"].includes(action)) this.shell.say(`${done(action)}: ${titleOf(item)}`);
       this.panel.refresh();
     } catch (error) {

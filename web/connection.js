@@ -3,7 +3,7 @@
 import { VaneError } from "./vane.js";
 
 const PAUSE_MS_MIN = 500;
-const PAUSE_MS_MAX = 8_000;
+const PAUSE_MS_MAX = 4_000;
 const OUTBOX_MAX = 200;
 
 /** The state of the connection, with an outbox for the events of the time without one. */

@@ -3,14 +3,16 @@
 /**
  * @typedef {{list: import("./vane.js").Recommendations, elapsedMs: ?number}} Change `elapsedMs`:
  *   from the event that caused it, null where it came by itself
+ * @typedef {{list: ?import("./vane.js").Recommendations, sentAt: number}} Mark
  */
 
 const LIMIT = 24;
+const FOLLOW_MAX = 10;
 
 /** Follows the list of the current user; a `change` listener is told of every new list. */
 export class Feed {
   #subscription = null;
-  #sentAt = null;
+  #mark = null;
   #listeners = new Set();
 
   /** @param {import("./vane.js").Vane} vane @param {(error: Error) => void} onError */
@@ -33,22 +35,34 @@ export class Feed {
     this.#subscription?.stop();
     this.kind = kind;
     this.list = null;
-    this.#sentAt = null;
+    this.#mark = null;
     const query = { limit: LIMIT, kind };
-    this.#subscription = this.vane.subscribe(query, (list) => this.#take(list), this.onError);
+    const take = (list, applied) => {
+      this.list = list;
+      this.#tell(applied && this.#mark !== null);
+    };
+    this.#subscription = this.vane.subscribe(query, take, this.onError);
+  }
+
+  /** Where things stand, just before an event is sent. @returns {Mark} */
+  mark() {
+    return { list: this.list, sentAt: performance.now() };
   }
 
   /**
-   * An event was sent at `sentAt` (performance.now()): take the list as soon as it counts in it.
-   * @param {string} token @param {number} sentAt
+   * An event was sent: take the list as soon as it counts in it.
+   * @param {string} token @param {Mark} mark from before it was sent
    * @returns {Promise<boolean>} whether the list changed
    */
-  async follow(token, sentAt) {
-    this.#sentAt = sentAt;
-    const before = this.list;
-    const answer = await this.#subscription.refresh({ after: token });
-    if (answer.applied && this.#sentAt === sentAt) this.#sentAt = null;
-    return this.list !== before;
+  async follow(token, mark) {
+    this.#mark = mark;
+    for (let asked = 0, applied = false; !applied && asked < FOLLOW_MAX; asked += 1) {
+      ({ applied } = await this.#subscription.refresh({ after: token }));
+    }
+    const changed = this.list !== mark.list;
+    if (this.#mark === mark && changed) this.#tell(true); // a poll was faster
+    if (this.#mark === mark) this.#mark = null;
+    return changed;
   }
 
   /** Ask now. */
@@ -56,11 +70,10 @@ export class Feed {
     await this.#subscription?.refresh().catch(this.onError);
   }
 
-  /** @param {import("./vane.js").Recommendations} list */
-  #take(list) {
-    const elapsedMs = this.#sentAt === null ? null : performance.now() - this.#sentAt;
-    this.#sentAt = null;
-    this.list = list;
-    this.#listeners.forEach((listener) => listener({ list, elapsedMs }));
+  /** @param {boolean} caused whether by the event that is followed */
+  #tell(caused) {
+    const elapsedMs = caused ? performance.now() - this.#mark.sentAt : null;
+    if (caused) this.#mark = null;
+    this.#listeners.forEach((listener) => listener({ list: this.list, elapsedMs }));
   }
 }

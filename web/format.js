@@ -24,6 +24,7 @@ const AGES = [
   [86_400, "hour", 3_600],
   [Infinity, "day", 86_400],
 ];
+const UNITS = { km: "km", kw: "kW", kwh: "kWh", kg: "kg", l: "l", s: "s", minutes: "min" };
 const TONES = 8;
 
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
@@ -43,9 +44,6 @@ export const titleOf = (item) => item.title || `Untitled ${kindName(item.kind).t
 /** @param {string} action @returns {string} */
 export const done = (action) => DONE[action] ?? capitalised(action);
 
-/** @param {string} name a key such as `body_type` @returns {string} */
-export const label = (name) => capitalised(name.replaceAll("_", " "));
-
 /** @param {?number} amount @param {?string} [currency] ISO 4217 @returns {string} */
 export function price(amount, currency) {
   if (amount === null || amount === undefined) return "";
@@ -59,11 +57,23 @@ export function price(amount, currency) {
   }
 }
 
-/** An attribute's value. @param {any} value @param {string} [name] @returns {string} */
-export function valueText(value, name = "") {
-  if (Array.isArray(value)) return value.map((one) => valueText(one)).join(", ");
+/**
+ * "Mileage", "186,824 km" of `mileage_km`.
+ * @param {string} name @param {any} value @returns {[string, string]}
+ */
+export function attribute(name, value) {
+  const words = name.split("_");
+  const unit = words.length > 1 && typeof value === "number" ? UNITS[words.at(-1)] : undefined;
+  const label = capitalised(words.slice(0, unit ? -1 : undefined).join(" "));
+  const text = words.at(-1) === "year" ? `${value}` : valueText(value);
+  return [label, unit ? `${text} ${unit}` : text];
+}
+
+/** @param {any} value @returns {string} */
+function valueText(value) {
+  if (Array.isArray(value)) return value.map(valueText).join(", ");
   if (typeof value === "boolean") return value ? "Yes" : "No";
-  if (typeof value === "number") return name.includes("year") ? `${value}` : plain.format(value);
+  if (typeof value === "number") return plain.format(value);
   return value !== null && typeof value === "object" ? JSON.stringify(value) : `${value ?? "–"}`;
 }
 

@@ -35,10 +35,10 @@ export class Sessions {
     });
   }
 
-  /** The name to show. @returns {string} */
+  /** The name to show; empty for a visitor. @returns {string} */
   get name() {
-    const email = this.current?.email;
-    return email ? (DEMO_ACCOUNTS.find((one) => one.email === email)?.name ?? email) : "visitor";
+    const email = this.current?.email ?? "";
+    return DEMO_ACCOUNTS.find((one) => one.email === email)?.name ?? email.split("@")[0];
   }
 
   /** Open the stored session, or a visitor's. */

@@ -17,6 +17,7 @@
  * @typedef {{after?: string, wait_ms?: number}} Wait
  * @typedef {{list: ?Recommendations, etag: ?string, applied: boolean}} Answer `list` is null where
  *   the client's list is still the one; `applied` tells whether the events waited for count in it.
+ * @typedef {(list: Recommendations, applied: boolean) => void} OnList
  * @typedef {{event_id?: string, item_id: string, action: string, ts?: string, value?: number,
  *   request_id?: string, position?: number}} UserEvent
  */
@@ -69,7 +70,7 @@ export class Vane {
     const headers = etag ? { "If-None-Match": etag } : {};
     const path = `/v1/users/${part(this.userId)}/recommendations`;
     const response = await this.#call(path, { query, headers });
-    const applied = response.headers.get("Vane-Applied") !== "false";
+    const applied = response.headers.get("Vane-Applied") === "true";
     const list = response.status === 304 ? null : await response.json();
     return { list, etag: response.headers.get("ETag"), applied };
   }
@@ -77,7 +78,7 @@ export class Vane {
   /**
    * Keep a list up to date: at once, then with every change, until `stop()`.
    * @param {Query & {every_ms?: number}} query
-   * @param {(list: Recommendations) => void} onList
+   * @param {OnList} onList
    * @param {(error: Error) => void} [onError]
    * @returns {Subscription}
    */
@@ -203,7 +204,7 @@ export class Subscription {
 
   /**
    * @param {Vane} vane @param {Query & {every_ms?: number}} query
-   * @param {(list: Recommendations) => void} onList @param {(error: Error) => void} onError
+   * @param {OnList} onList @param {(error: Error) => void} onError
    */
   constructor(vane, { every_ms: everyMs = 2_000, ...query }, onList, onError) {
     this.#vane = vane;
@@ -231,7 +232,7 @@ export class Subscription {
       this.#answered = turn;
       if (answer.list) {
         this.#etag = answer.etag;
-        this.#onList(answer.list);
+        this.#onList(answer.list, answer.applied);
       }
       return answer;
     } finally {

@@ -73,7 +73,7 @@ def _car(make: str, model: str, body: str, year: int, price: int, fuel: str, tex
         "tags": [make.lower(), fuel, body],
         "price": price,
         "currency": "EUR",
-        "attributes": {"make": make, "model": model, "year": year, "fuel": fuel, "body": body},
+        "attributes": {"make": make, "year": year, "fuel": fuel, "power_kw": 110, "body": body},
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.catalogue import write_catalogue
 from tests.running import VANE, RunningUp
@@ -39,6 +39,7 @@ def browser() -> Iterator[Browser]:
         assert "CI" not in os.environ, "no chromium: .ci/run installs it"
         pytest.skip("no chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=TIMEOUT_MS)
         opened = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield opened
         opened.close()

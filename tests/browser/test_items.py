@@ -58,7 +58,7 @@ def test_the_detail_of_a_link_and_the_way_back(open_page: OpenPage) -> None:
     main = page.get_by_role("main")
     expect(main).to_contain_text("roomy family estate")
     expect(main).to_contain_text("€15,900")
-    expect(main.locator("dl")).to_contain_text("Fueldiesel")
+    expect(main.locator("dl")).to_have_text("MakeSkodaYear2019FueldieselPower110 kWBodyestate")
     similar = page.get_by_role("list", name="Similar items").get_by_role("listitem")
     expect(similar).to_have_count(8)
     similar.first.get_by_role("link").click()

@@ -1,7 +1,7 @@
 /** One item: all that is known of it, what it shows, and what is like it. */
 
 import { h, icon } from "../dom.js";
-import { date, kindName, label, price, titleOf, valueText } from "../format.js";
+import { attribute, date, kindName, price, titleOf } from "../format.js";
 import { href } from "../router.js";
 import { VaneError } from "../vane.js";
 import { actionButtons, rating } from "./actions.js";
@@ -77,9 +77,9 @@ function about(app, item) {
 
 /** @param {Object<string, any>} values @returns {?HTMLElement} */
 function attributes(values) {
-  const rows = Object.entries(values).map(([name, value]) =>
-    h("div", {}, h("dt", {}, label(name)), h("dd", {}, valueText(value, name))),
-  );
+  const rows = Object.entries(values)
+    .map(([name, value]) => attribute(name, value))
+    .map(([label, text]) => h("div", {}, h("dt", {}, label), h("dd", {}, text)));
   return rows.length ? h("dl", { class: "attributes" }, rows) : null;
 }
 

@@ -18,6 +18,7 @@ export class FeedView {
   #state = h("div", { class: "state" });
   #intro = h("div", {});
   #kinds = new Set();
+  #loading = false;
 
   /** @param {import("../app.js").App} app */
   constructor(app) {
@@ -53,6 +54,8 @@ export class FeedView {
     const { kind } = this.#app.feed;
     if (!list.items.length) this.#drawState(kind ? "none" : "loading");
     else this.#state.replaceChildren();
+    if (list.items.length && this.#loading) this.#findKinds();
+    this.#loading = !list.items.length;
     const origin = (id) => () => ({
       request_id: this.#app.feed.list?.request_id,
       position: this.#app.feed.list?.items.findIndex((item) => item.item_id === id),

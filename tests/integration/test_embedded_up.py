@@ -35,7 +35,7 @@ def start(journal: Path, tmp_path: Path) -> Iterator[Callable[..., RunningUp]]:
 
     def begin(*arguments: str, data_dir: Path = tmp_path / "data", **environ: str) -> RunningUp:
         environ = {"FAKE_JOURNAL": str(journal), **environ}
-        up = RunningUp(*arguments, vane=FAKES, data_dir=data_dir, environ=environ)
+        up = RunningUp("--no-demo", *arguments, vane=FAKES, data_dir=data_dir, environ=environ)
         started.append(up)
         return up
 

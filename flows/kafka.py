@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from threading import Event
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from flows.topic_watch import TopicWatch
 from vane.errors import OperatorNeeded, Unavailable
 from vane.kafka_admin import describe_topic, log_bounds
 from vane.settings import Settings
@@ -79,16 +81,21 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
         self._settings, self._topic, self._flow = settings, topic, flow
         self._share, self._stop, self._chunk_messages_max = share, stop, chunk_messages_max
 
+    @cached_property
+    def _watch(self) -> TopicWatch:
+        bootstrap = self._settings.kafka_bootstrap
+        return TopicWatch(bootstrap, *describe_topic(bootstrap, self._topic), self._stop)
+
     def list_parts(self) -> list[str]:
         """The partitions of this process."""
-        _, partitions = describe_topic(self._settings.kafka_bootstrap, self._topic)
-        return [str(partition) for partition in partitions if self._share.owns(partition)]
+        return [
+            str(partition) for partition in self._watch.partitions if self._share.owns(partition)
+        ]
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_ChunkPartition":  # noqa: ARG002
         """Take the position of the partition and start to read there."""
-        identity, _ = describe_topic(self._settings.kafka_bootstrap, self._topic)
         with connect(self._settings, f"vane {self._flow} position") as connection, translated():
-            log_id = find_log(connection, identity)
+            log_id = find_log(connection, self._watch.identity)
             stream = Stream(self._flow, log_id, int(for_part))
             start = 0
             if find_position(connection, stream) is None:
@@ -98,7 +105,7 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
         log.info("%s: partition %s from offset %d, epoch %d", self._topic, for_part, offset, epoch)
         return _ChunkPartition(
             self._settings,
-            self._topic,
+            self._watch,
             stream,
             epoch,
             offset,
@@ -111,7 +118,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
     def __init__(
         self,
         settings: Settings,
-        topic: str,
+        watch: TopicWatch,
         stream: Stream,
         epoch: int,
         offset: int,
@@ -119,7 +126,8 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         messages_max: int,
         stop: Event,
     ) -> None:
-        self._bootstrap, self._topic, self._stream = settings.kafka_bootstrap, topic, stream
+        self._bootstrap, self._watch, self._stream = settings.kafka_bootstrap, watch, stream
+        self._topic = topic = watch.identity.topic
         self._epoch, self._cursor, self._end = epoch, offset, offset
         self._messages_max, self._stop = messages_max, stop
         self._drain_to_end = settings.drain == "end"
@@ -135,6 +143,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle."""
         if self._stop.is_set() and self._drained():
             raise StopIteration
+        self._watch.check()
         polled = self._consumer.consume(self._messages_max, timeout=0)
         messages, reached = self._sort_out(polled)
         self._idle = not polled
@@ -208,17 +217,27 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
 
     def _raise_for(self, error: KafkaError) -> None:
         gone = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)  # noqa: SLF001
+        self._watch.look()
         if error.code() in gone:
             low, high = log_bounds(self._bootstrap, self._topic, self._stream.partition)
             raise OperatorNeeded(
                 f"{self._topic} partition {self._stream.partition}: offset {self._cursor} is not "
-                f"in the log, which holds {low} to {high}; to go on at {low} and count the gap "
-                f"as skipped: vane accept-gap {self._stream.flow} {self._topic} "
-                f"{self._stream.partition}"
+                f"in the log, which holds {low} to {high}; {self._way_out(low, high)}"
             )
         if error.fatal() or not error.retriable():
             raise Unavailable(f"Kafka: {error.str()}")
         log.warning("Kafka: %s", error.str())
+
+    def _way_out(self, low: int, high: int) -> str:
+        if self._cursor > high:
+            return (
+                "Kafka has lost messages that were applied here, and would give their offsets to "
+                f"others; make the topic anew, then: vane accept-log {self._topic}"
+            )
+        return (
+            f"to go on at {low} and count the gap as skipped: vane accept-gap "
+            f"{self._stream.flow} {self._topic} {self._stream.partition}"
+        )
 
 
 def _consumer_config(settings: Settings) -> dict[str, str | int | bool]:

@@ -9,6 +9,7 @@ VaneError
 ├── NotFound                404
 ├── Unavailable             try again later; 503
 ├── Fenced                  leave the partition to its new owner; exit code 75
+├── Outdated                start again, to do what is asked by now; exit code 75
 └── OperatorNeeded          stop until a person has decided; exit code 78
 """
 
@@ -79,6 +80,12 @@ class Unavailable(VaneError):  # noqa: N818
 
 class Fenced(VaneError):  # noqa: N818
     """Another worker owns the partition, or the chunk was applied already: nothing was written."""
+
+    exit_code = 75
+
+
+class Outdated(VaneError):  # noqa: N818
+    """What the process was started on has changed: start it again, nothing is lost or repeated."""
 
     exit_code = 75
 

@@ -51,6 +51,7 @@ class Server(ABC):
         deadline = time.monotonic() + self.start_timeout_s
         while not self._answers():
             if (status := self._process.poll()) is not None:
+                self._process.close()
                 raise StartFailed(self._process, f"exit status {status}")
             if time.monotonic() > deadline:
                 self._process.kill()

@@ -60,11 +60,16 @@ def find_log(connection: Connection, topic: TopicIdentity) -> int:
         return int(row[0])
     others = connection.execute(_SQL["other_logs"], _fields(topic)).fetchone()
     if others is not None and others[0]:
-        raise OperatorNeeded(
-            f"topic {topic.topic!r} was recreated: its id is now {topic.topic_id}, which was never "
-            f"read here; to start on it from its beginning: vane accept-log {topic.topic}"
-        )
+        raise recreated(topic)
     return open_log(connection, topic)
+
+
+def recreated(topic: TopicIdentity) -> OperatorNeeded:
+    """The refusal of a topic whose name had another topic before."""
+    return OperatorNeeded(
+        f"topic {topic.topic!r} was recreated: its id is now {topic.topic_id}, which was never "
+        f"read here; to start on it from its beginning: vane accept-log {topic.topic}"
+    )
 
 
 def find_position(connection: Connection, stream: Stream) -> int | None:

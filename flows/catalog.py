@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Event
 
 import bytewax.operators as op
@@ -26,6 +27,9 @@ CHUNK_MESSAGES_MAX = 2_048
 
 PROGRESS_INTERVAL_S = 5.0
 
+FETCH_WAIT_MS_MIN = 100
+"""A product update is in no hurry, and each answer of an idle broker costs."""
+
 
 def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
     """The flow of one process; the model is loaded here, so a wrong one ends the start.
@@ -41,7 +45,7 @@ def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
     encode = load_encoder(settings.embedding_model, settings.embedding_batch_items)
     flow = Dataflow("catalog")
     source = ChunkSource(
-        settings,
+        replace(settings, fetch_wait_ms=max(settings.fetch_wait_ms, FETCH_WAIT_MS_MIN)),
         topic=TOPIC,
         flow="catalog",
         share=share,

@@ -1,5 +1,6 @@
 """user-interactions → preference vectors and the interaction log, in Postgres."""
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import bytewax.operators as op
@@ -33,17 +34,31 @@ class _PreferenceSink(DynamicSink[Batch]):
 
 
 class _WriterPartition(StatelessSinkPartition[Batch]):
+    """Commits one chunk after the other, while the next one is fetched and decoded.
+
+    What a commit raises comes up with the next batch, a heartbeat at the latest.
+    """
+
     def __init__(self, writer: PreferenceWriter) -> None:
         self._writer = writer
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._commit: Future[None] | None = None
 
     def write_batch(self, items: list[Batch]) -> None:
-        """Commit each chunk in a transaction of its own."""
+        """Begin to commit each chunk in a transaction of its own, behind the one before."""
         for batch in items:
-            self._writer.apply(batch)
+            self._finish()
+            self._commit = self._thread.submit(self._writer.apply, batch)
 
     def close(self) -> None:
-        """Close the writer."""
+        """Finish the last commit and close the writer."""
+        self._finish()
+        self._thread.shutdown()
         self._writer.close()
+
+    def _finish(self) -> None:
+        if self._commit is not None:
+            self._commit.result()
 
 
 def build(settings: Settings, share: Share, stop: Event) -> Dataflow:

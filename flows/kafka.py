@@ -8,13 +8,14 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
-from threading import Event
+from threading import Event, local
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, Message
 
+from flows.fetcher import Fetcher
 from flows.topic_watch import TopicWatch
 from vane.errors import OperatorNeeded, Unavailable
 from vane.kafka_admin import describe_topic, log_bounds
@@ -24,7 +25,6 @@ from vane.store.positions import Stream, find_log, find_position, take_position
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL = timedelta(milliseconds=5)
 HEARTBEAT_S = 1.0
 """An idle partition emits an empty chunk this often, so that its sink can look after itself."""
 
@@ -80,11 +80,19 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
     ) -> None:
         self._settings, self._topic, self._flow = settings, topic, flow
         self._share, self._stop, self._chunk_messages_max = share, stop, chunk_messages_max
+        self._workers = local()
 
     @cached_property
     def _watch(self) -> TopicWatch:
         bootstrap = self._settings.kafka_bootstrap
         return TopicWatch(bootstrap, *describe_topic(bootstrap, self._topic), self._stop)
+
+    def _fetcher(self) -> Fetcher:
+        """The one of this worker: Bytewax runs each worker in a thread of its own."""
+        if not hasattr(self._workers, "fetcher"):
+            self._workers.fetcher = Fetcher(self._settings, self._topic)
+        fetcher: Fetcher = self._workers.fetcher
+        return fetcher
 
     def list_parts(self) -> list[str]:
         """The partitions of this process."""
@@ -105,6 +113,7 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
         log.info("%s: partition %s from offset %d, epoch %d", self._topic, for_part, offset, epoch)
         return _ChunkPartition(
             self._settings,
+            self._fetcher(),
             self._watch,
             stream,
             epoch,
@@ -118,6 +127,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
     def __init__(
         self,
         settings: Settings,
+        fetcher: Fetcher,
         watch: TopicWatch,
         stream: Stream,
         epoch: int,
@@ -127,7 +137,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         stop: Event,
     ) -> None:
         self._bootstrap, self._watch, self._stream = settings.kafka_bootstrap, watch, stream
-        self._topic = topic = watch.identity.topic
+        self._fetcher, self._topic = fetcher, watch.identity.topic
         self._epoch, self._cursor, self._end = epoch, offset, offset
         self._messages_max, self._stop = messages_max, stop
         self._drain_to_end = settings.drain == "end"
@@ -135,16 +145,14 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         self._at_end = False
         self._idle = False
         self._heartbeat_at = 0.0
-        self._place = TopicPartition(topic, stream.partition)
-        self._consumer = Consumer(_consumer_config(settings))
-        self._consumer.assign([TopicPartition(topic, stream.partition, offset)])
+        fetcher.assign(stream.partition, offset)
 
     def next_batch(self) -> list[Chunk]:
         """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle."""
         if self._stop.is_set() and self._drained():
             raise StopIteration
         self._watch.check()
-        polled = self._consumer.consume(self._messages_max, timeout=0)
+        polled = self._fetcher.take(self._stream.partition, self._messages_max)
         messages, reached = self._sort_out(polled)
         self._idle = not polled
         if reached > self._cursor:
@@ -154,15 +162,15 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         return []
 
     def next_awake(self) -> datetime | None:
-        """At once while there are messages, else a few milliseconds later."""
-        return datetime.now(UTC) + POLL_INTERVAL if self._idle else None
+        """At once: the fetcher waits where there is nothing."""
+        return None
 
     def snapshot(self) -> None:
         """Nothing: the position lives in Postgres."""
 
     def close(self) -> None:
-        """Leave the broker."""
-        self._consumer.close()
+        """Leave the partition."""
+        self._fetcher.release(self._stream.partition)
 
     def _sort_out(self, polled: list[Message]) -> tuple[list[Message], int]:
         messages, reached = [], self._cursor
@@ -180,8 +188,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         return messages, reached
 
     def _chunk(self, messages: list[Message], reached: int) -> Chunk:
-        _, high = self._consumer.get_watermark_offsets(self._place, cached=True)
-        self._end = max(self._end, reached, high)
+        self._end = max(self._end, reached, self._fetcher.end_offset(self._stream.partition))
         chunk = Chunk(
             stream=self._stream,
             epoch=self._epoch,
@@ -204,9 +211,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         now = time.monotonic()
         if self._draining_until is None:
             self._at_end = False
-            self._consumer.assign(
-                [TopicPartition(self._topic, self._stream.partition, self._cursor)]
-            )
+            self._fetcher.assign(self._stream.partition, self._cursor)
             self._draining_until = now + DRAIN_PATIENCE_S
         elif not self._idle:
             self._draining_until = now + DRAIN_PATIENCE_S
@@ -238,19 +243,3 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
             f"to go on at {low} and count the gap as skipped: vane accept-gap "
             f"{self._stream.flow} {self._topic} {self._stream.partition}"
         )
-
-
-def _consumer_config(settings: Settings) -> dict[str, str | int | bool]:
-    return {
-        "bootstrap.servers": settings.kafka_bootstrap,
-        "group.id": "vane",
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "error",
-        "fetch.wait.max.ms": settings.fetch_wait_ms,
-        "fetch.queue.backoff.ms": 5,
-        "fetch.error.backoff.ms": 50,
-        "queued.min.messages": 20_000,
-        "socket.keepalive.enable": True,
-        "reconnect.backoff.max.ms": 1_000,
-    }

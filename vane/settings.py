@@ -32,7 +32,7 @@ class Settings:
     embedding_batch_items: int = _setting(64, "texts embedded and committed at once", 1, 10_000)
     chunk_events_max: int = _setting(5_000, "messages in one chunk, so in one transaction", 1, 1e6)
     fetch_wait_ms: int = _setting(
-        500, "how long a broker may hold a fetch while there is nothing; `vane up` sets 10", 1, 6e4
+        500, "how long a broker may hold a fetch while there is nothing; `vane up` sets 20", 1, 6e4
     )
     event_bytes_max: int = _setting(1 << 20, "larger messages are dead letters", 256, 1 << 26)
     dead_letter_percent_max: int = _setting(

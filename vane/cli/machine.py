@@ -127,7 +127,7 @@ def _simulate(rate: float) -> list[str]:
 def child_environ(environ: Mapping[str, str], endpoints: Endpoints) -> dict[str, str]:
     """The environment of flows and API: our own servers, and flows that read to the end."""
     # the embedded broker answers a waiting fetch late: only when its time is over
-    waits = {variable("fetch_wait_ms"): "10"}
+    waits = {variable("fetch_wait_ms"): "20"}
     own = {variable(name): getattr(endpoints, key) for name, key in ADDRESSES.items()}
     return {
         **waits,

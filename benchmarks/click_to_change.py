@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def load_items(folder: Path, count: int) -> None:
 
 def keep_busy(bootstrap: str, rate: int, items: int, stop: threading.Event) -> None:
     """Other users' events, `rate` a second, evenly."""
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2})
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2, "log_level": 0})
     rng = random.Random(2)
     started = time.monotonic()
     for number in itertools.count():
@@ -108,10 +108,9 @@ class Floor:
     def __init__(self, endpoints: dict[str, str]) -> None:
         bootstrap = endpoints["kafka"]
         create_topics(bootstrap, {FLOOR_TOPIC: 1})
-        self._producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 2, "acks": "all"})
-        self._consumer = Consumer(
-            {"bootstrap.servers": bootstrap, "group.id": "floor", "fetch.wait.max.ms": 10}
-        )
+        common = {"bootstrap.servers": bootstrap, "log_level": 0}
+        self._producer = Producer({**common, "linger.ms": 2, "acks": "all"})
+        self._consumer = Consumer({**common, "group.id": "floor", "fetch.wait.max.ms": 20})
         self._consumer.assign([TopicPartition(FLOOR_TOPIC, 0, 0)])
         self._connection = psycopg.connect(endpoints["postgres"], autocommit=True)
         self._connection.execute("create table benchmark_floor (n integer)")
@@ -135,9 +134,11 @@ class Floor:
 
 def measure(endpoints: dict[str, str], clicks: int, items: int) -> tuple[list[float], list[float]]:
     """Milliseconds of each click and of each pass of the floor, in turn."""
-    floor, rng = Floor(endpoints), random.Random(3)
-    clicked, passed = [], []
-    with httpx.Client(base_url=endpoints["api"], timeout=10) as client:
+    rng, clicked, passed = random.Random(3), [], []
+    with (
+        closing(Floor(endpoints)) as floor,
+        httpx.Client(base_url=endpoints["api"], timeout=10) as client,
+    ):
         etag = ""
         for number in range(clicks):
             item = f"i{rng.randrange(items)}"
@@ -145,7 +146,6 @@ def measure(endpoints: dict[str, str], clicks: int, items: int) -> tuple[list[fl
             clicked.append(elapsed_ms)
             passed.append(floor.pass_once())
             time.sleep(rng.uniform(0, 0.05))
-    floor.close()
     return clicked[clicks // 10 :], passed[clicks // 10 :]
 
 

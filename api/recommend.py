@@ -194,6 +194,7 @@ def listed_item(
         category=detail.category,
         tags=detail.tags,
         price=detail.price,
+        currency=detail.currency,
         image_url=detail.image_url,
         url=detail.url,
         reason=reason,

@@ -24,6 +24,7 @@ class ListedItem(Struct, frozen=True):
     category: str | None
     tags: list[str]
     price: float | None
+    currency: str | None
     image_url: str | None
     url: str | None
     reason: Reason

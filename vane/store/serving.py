@@ -74,6 +74,7 @@ class Detail(NamedTuple):
     category: str | None
     tags: list[str]
     price: float | None
+    currency: str | None
     image_url: str | None
     url: str | None
     content: bytes | None

@@ -62,7 +62,8 @@ with taste as materialized (
     from matched left join item_trend using (item_id)
     order by place limit %(limit)s
 )
-select item_id, title, kind, category, tags, price, image_url, url, null::bytea, taste / 2
+select item_id, title, kind, category, tags, price, currency, image_url, url, null::bytea,
+       taste / 2
 from best join item using (item_id) order by place;
 
 -- matching --

@@ -68,7 +68,7 @@ order by item_id;
 
 -- details --
 -- What a list shows of its items.
-select item_id, title, kind, category, tags, price, image_url, url,
+select item_id, title, kind, category, tags, price, currency, image_url, url,
        content
 from item where item_id = any(%(item_ids)s);
 

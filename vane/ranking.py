@@ -25,7 +25,7 @@ CAUSE_COSINE_MIN = 0.05
 ReasonCode = Literal["because", "popular", "new", "explore"]
 _BECAUSE = {
     "view": "Because you viewed {}",
-    "click": "Because you clicked {}",
+    "click": "Because you viewed {}",
     "like": "Because you liked {}",
     "share": "Because you shared {}",
     "comment": "Because you commented on {}",

@@ -135,6 +135,7 @@ def test_loads_once_and_leaves_alone_what_was_deleted(
     )
     assert first.lines[1].startswith(f"Demo catalogue: {TOTAL:,} items embedded in ")
     assert first.progress[-1].startswith(f"Demo catalogue: {TOTAL:,} of {TOTAL:,} items embedded, ")
+    assert any(text.startswith("Demo catalogue: 64 of ") for text in first.progress)
     read = catalog.read
 
     delete_items(connection, ["car-0001-skoda-scala"])

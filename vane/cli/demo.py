@@ -26,6 +26,9 @@ TOPIC = "product-updates"
 MARKER = "demo-loaded"
 """A data folder with this file has had the whole catalogue: what is deleted then stays so."""
 
+FIRST_WAVE_ITEMS = 64
+"""Committed before the rest is sent: the page shows something within a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoLoader:
@@ -80,22 +83,28 @@ class DemoLoader:
         """Produce items and wait for them; False where that was stopped."""
         self.say(f"Demo catalogue: {len(items):,} items are being embedded, use Vane meanwhile")
         started = time.monotonic()
-        writer = TopicWriter(self.settings.kafka_bootstrap, TOPIC, self.settings.event_bytes_max)
-        for _ in writer.write(messages(items)):
-            if self.stopped():
-                return False
-        identity, _ = describe_topic(self.settings.kafka_bootstrap, TOPIC)
-        with translated():
-            target = Target(find_log(connection, identity), writer.ends)
         with self.live_line() as show:
-            for left in wait_applied(connection, target, ["catalog"]):
+            for done in self._deliver(connection, items):
                 if self.stopped():
                     return False
-                done = max(0, len(items) - left)
                 show(progress(done, len(items), time.monotonic() - started))
         seconds = time.monotonic() - started
         self.say(f"Demo catalogue: {len(items):,} items embedded in {seconds:.0f} s")
         return True
+
+    def _deliver(self, connection: Connection, items: Sequence[ProductUpdate]) -> Iterator[int]:
+        """Produce items in two waves; yields, now and then, how many are embedded."""
+        writer = TopicWriter(self.settings.kafka_bootstrap, TOPIC, self.settings.event_bytes_max)
+        identity, _ = describe_topic(self.settings.kafka_bootstrap, TOPIC)
+        with translated():
+            log_id = find_log(connection, identity)
+        embedded = 0
+        for wave in filter(None, (items[:FIRST_WAVE_ITEMS], items[FIRST_WAVE_ITEMS:])):
+            for _ in writer.write(messages(wave)):
+                yield embedded
+            for left in wait_applied(connection, Target(log_id, writer.ends), ["catalog"]):
+                embedded = max(0, writer.acknowledged - left)
+                yield embedded
 
 
 def missing_items(connection: Connection) -> list[ProductUpdate]:

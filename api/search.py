@@ -27,6 +27,9 @@ from vane.store.serving import ServingStore
 
 router = APIRouter(tags=["items"])
 
+SCORED_MIN = 50
+"""At least so many matches get the final score."""
+
 
 async def _text(q: Annotated[str, Parameter(description="what was typed")]) -> str:
     return checked_query("q", q)
@@ -93,7 +96,11 @@ async def search(
     else:
         typed = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         reason = Reason("match", f"Matches {'' if every else 'part of '}“{typed}”")
-    return SearchResults(_ranked(found, words, reason)[: query.limit], corrected if found else None)
+    items = [
+        listed_item(match.detail, score, reason)
+        for score, match in _best(found, words, query.limit)
+    ]
+    return SearchResults(items, corrected if found else None)
 
 
 async def _unasked(store: ServingStore, user_id: str | None, query: Query) -> list[ListedItem]:
@@ -106,7 +113,13 @@ async def _find(
     store: ServingStore, words: list[Word], user_id: str | None, query: Query
 ) -> tuple[list[Found], list[Word], bool]:
     """The matches, the words that they match, and whether they match them all."""
-    wanted = Search(words=words, user_id=user_id, kind=query.kind, category=query.category)
+    wanted = Search(
+        words=words,
+        limit=max(query.limit, SCORED_MIN),
+        user_id=user_id,
+        kind=query.kind,
+        category=query.category,
+    )
     found = await find(store, wanted)
     if found:
         return found, words, True
@@ -126,11 +139,12 @@ async def _corrected(store: ServingStore, word: Word) -> Word:
     return correction(word, await similar_terms(store, word.text)) or word
 
 
-def _ranked(found: list[Found], words: list[Word], reason: Reason) -> list[ListedItem]:
-    """Best first; equals stay in the order of the store."""
-    items = []
-    for detail, taste in found:
-        labels = [detail.category or "", *detail.tags]
-        score = blended_score(lexical_score(words, detail.title, labels), taste)
-        items.append(listed_item(detail, score, reason))
-    return sorted(items, key=lambda item: -item.score)
+def _score(found: Found, words: list[Word]) -> float:
+    labels = [found.detail.category or "", *found.detail.tags]
+    return blended_score(lexical_score(words, found.detail.title, labels), found.taste)
+
+
+def _best(found: list[Found], words: list[Word], limit: int) -> list[tuple[float, Found]]:
+    """Scores and matches, best first; equals stay in the order of the store."""
+    scored = [(_score(match, words), match) for match in found]
+    return sorted(scored, key=lambda pair: -pair[0])[:limit]

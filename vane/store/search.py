@@ -9,10 +9,8 @@ from vane.search import Word
 from vane.store.serving import Detail, ServingStore, literal
 from vane.store.sql import load_queries
 
-MATCHES_MAX = 2_000
+MATCHES_MAX = 1_000
 """Matches of a query that are ranked, those in titles first. Bounds the time."""
-FOUND_MAX = 100
-"""The best of them, that come back."""
 SIMILAR_TERMS_MAX = 16
 ITEMS_COUNTED_MAX = 100
 
@@ -24,6 +22,7 @@ class Search:
     """What is looked for; None: any, and for `user_id` nobody's taste."""
 
     words: Sequence[Word]
+    limit: int
     every: bool = True
     user_id: str | None = None
     kind: str | None = None
@@ -38,7 +37,7 @@ class Found(NamedTuple):
 
 
 async def find(store: ServingStore, wanted: Search) -> list[Found]:
-    """The available items that match, best first, at most FOUND_MAX."""
+    """The available items that match, best first, at most `wanted.limit`."""
     fields = {
         "user_id": wanted.user_id,
         "kind": wanted.kind,
@@ -50,7 +49,7 @@ async def find(store: ServingStore, wanted: Search) -> list[Found]:
         "rank": search.rank_query(wanted.words),
         "weights": list(search.RANK_WEIGHTS),
         "matches_max": MATCHES_MAX,
-        "limit": FOUND_MAX,
+        "limit": wanted.limit,
     }
     rows = await _rows(store, "search", fields)
     return [Found(Detail(*row[:-1]), row[-1]) for row in rows]

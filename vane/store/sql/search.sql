@@ -57,9 +57,11 @@ with taste as materialized (
      limit (select %(matches_max)s - count(*) from titled))
 ), best as (
     select item_id, taste, row_number() over (order by
-        coalesce(title_hash = %(title_hash)s, false) desc,
-        rank desc, taste desc nulls last, heat_7d desc nulls last, item_id) as place
-    from matched left join item_trend using (item_id)
+        coalesce(title_hash = %(title_hash)s, false) desc, rank desc, taste desc nulls last,
+        case when taste is null then (
+            select heat_7d from item_trend where item_trend.item_id = matched.item_id
+        ) end desc nulls last, item_id) as place
+    from matched
     order by place limit %(limit)s
 )
 select item_id, title, kind, category, tags, price, currency, image_url, url, null::bytea,

@@ -5,91 +5,159 @@ module of this package, imported only when it is called: `vane --help` reads the
 command returns None or its exit code; errors of `vane.errors` become one line on stderr.
 """
 
+import contextlib
+import os
 import sys
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from vane.errors import VaneError
 
+COMPLETE = "_VANE_COMPLETE"
+"""Set by the shell that asks for completions."""
+
 
 class Command(NamedTuple):
-    """Where a command is, and what `vane --help` says of it."""
+    """Where a command is, and what `vane --help` says of it, in which group."""
 
     module: str
     attribute: str
+    group: str
     summary: str
 
 
+_RUN, _ASK, _DATA, _OPERATE = "Run", "Ask", "Data", "Operate"
+
 COMMANDS = {
-    "up": Command("up", "up", "Run everything on this machine, with servers of its own"),
-    "load": Command("load", "app", "Load items or events from a file"),
+    "up": Command("up", "up", _RUN, "Run everything on this machine, with servers of its own"),
+    "simulate": Command(
+        "simulate", "simulate", _RUN, "Believable traffic, for demos, load and tests"
+    ),
     "recommend": Command(
-        "ask", "recommend", "Recommendations for a user, with the reason for each"
+        "ask", "recommend", _ASK, "Recommendations for a user, with the reason for each"
     ),
-    "profile": Command("ask", "profile", "What Vane knows of a user's taste"),
-    "similar": Command("ask", "similar", "Items like an item"),
-    "search": Command("search", "search", "Items that match some words"),
-    "simulate": Command("simulate", "simulate", "Believable traffic, for demos, load and tests"),
-    "status": Command("ask", "status", "How far each flow is, and what waits"),
-    "verify": Command("verify", "verify", "Recompute users, trends and positions from the log"),
-    "dead-letters": Command("dead_letters", "app", "Messages that could not be applied"),
-    "rebuild": Command("rebuild", "rebuild", "Compute vectors and trends again from the log"),
+    "search": Command("search", "search", _ASK, "Items that match some words"),
+    "similar": Command("ask", "similar", _ASK, "Items like an item"),
+    "profile": Command("ask", "profile", _ASK, "What Vane knows of a user's taste"),
+    "status": Command("ask", "status", _ASK, "How far each flow is, and what waits"),
+    "load": Command("load", "app", _DATA, "Load items or events from a file"),
+    "verify": Command(
+        "verify", "verify", _DATA, "Recompute users, trends and positions from the log"
+    ),
+    "rebuild": Command(
+        "rebuild", "rebuild", _DATA, "Compute vectors and trends again from the log"
+    ),
+    "dead-letters": Command("dead_letters", "app", _DATA, "Messages that could not be applied"),
+    "flow": Command("flow", "flow", _OPERATE, "Run one flow: interactions, catalog or trends"),
+    "api": Command("ask", "api", _OPERATE, "Run the HTTP API"),
+    "migrate": Command("migrate", "migrate", _OPERATE, "Bring the database schema up to date"),
     "config": Command(
-        "config", "config", "Every setting with its value, its source and its meaning"
+        "config", "config", _OPERATE, "Every setting with its value, its source and its meaning"
     ),
-    "flow": Command("flow", "flow", "Run one flow: interactions, catalog or trends"),
-    "api": Command("ask", "api", "Run the HTTP API"),
-    "migrate": Command("migrate", "migrate", "Bring the database schema up to date"),
     "accept-gap": Command(
-        "migrate", "accept_lost", "Let a flow go on behind messages that Kafka has deleted"
+        "migrate",
+        "accept_lost",
+        _OPERATE,
+        "Let a flow go on behind messages that Kafka has deleted",
     ),
     "accept-log": Command(
-        "migrate", "accept_log", "Start on a topic that was deleted and created again"
+        "migrate", "accept_log", _OPERATE, "Start on a topic that was deleted and created again"
     ),
 }
+
+
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if asked:
+        typer.echo(f"vane {version('vane')}")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version.",
+        ),
+    ] = False,
+) -> None:
+    """Options of `vane` itself."""
 
 
 def build_app(called: str | None = None) -> typer.Typer:
     """The command line; only the command `called` is imported."""
     app = typer.Typer(
         name="vane",
-        help="Recommendations that turn with every click.",
+        help="Recommendations that turn with every click. Begin with `vane up`.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
-        rich_markup_mode="rich",
+        rich_markup_mode="markdown",
     )
+    app.callback()(_root)
     for name, command in COMMANDS.items():
         found = _load(command) if name == called else _not_imported
         if isinstance(found, typer.Typer):
-            app.add_typer(found, name=name, help=command.summary)
+            app.add_typer(found, name=name, help=command.summary, rich_help_panel=command.group)
         else:
             summary = command.summary if found is _not_imported else None
-            app.command(name, help=summary)(found)
+            app.command(name, help=summary, rich_help_panel=command.group)(found)
     return app
+
+
+def called_command(arguments: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """The command that is called, or completed: a shell gives the line in a variable."""
+    if COMPLETE in environ:
+        line = environ.get("COMP_WORDS") or environ.get("_TYPER_COMPLETE_ARGS", "")
+        arguments = line.split()
+    return arguments[1] if len(arguments) > 1 else None
 
 
 def main() -> None:
     """Entry point of the console script and of `python -m vane`."""
-    called = sys.argv[1] if len(sys.argv) > 1 else None
     try:
-        status = build_app(called)(prog_name="vane", standalone_mode=False)
+        app = build_app(called_command(sys.argv, os.environ))
+        status = app(prog_name="vane", standalone_mode=False)
+        sys.stdout.flush()
     except typer.TyperException as error:
-        status = _tell(error.format_message(), error.exit_code)
+        status = _tell(_with_hint(error), error.exit_code)
     except VaneError as error:
         status = _tell(str(error), error.exit_code)
     except typer.Abort:
         status = 1
     except KeyboardInterrupt:
         status = 130
+    except BrokenPipeError:
+        status = _let_go()
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _with_hint(error: typer.TyperException) -> str:
+    """One line that says what is wrong and where it is explained; empty where help was shown."""
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    return f"{message.rstrip('.')} (see {context.command_path} --help)"
+
+
 def _tell(message: str, status: int) -> int:
-    sys.stderr.write(f"vane: {message}\n")
+    if message:
+        sys.stderr.write(f"vane: {message}\n")
     return status
+
+
+def _let_go() -> int:
+    """Nobody reads what we write, as in `vane status | head -1`: end without a word."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _load(command: Command) -> Any:

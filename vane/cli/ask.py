@@ -9,8 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from api.params import LIMIT_MAX, checked_text
 from api.recommend import Query
@@ -20,11 +18,12 @@ from api.recommend import similar as build_similar
 from schemas.responses import ListedItem, Profile, Status
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, Json, command_settings
+from vane.cli.output import console, print_json, print_table, table
 from vane.errors import InvalidRequest, UsageError
 from vane.store.connection import connect
 from vane.store.serving import ServingStore, open_store
 from vane.store.status import read_status
-from vane.tuning import Tuning
+from vane.store.tuning import read_tuning
 
 Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="How many items.")]
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -43,7 +42,7 @@ def recommend(
 ) -> None:
     """Recommendations for a user, with the reason for each.
 
-    Example: [cyan]vane recommend alice --limit 5 --explain[/]
+    Example: `vane recommend alice --limit 5 --explain`
     """
     user_id, query = checked_id("user", user), Query(limit, kind, category, explain=explain)
 
@@ -55,7 +54,7 @@ def recommend(
         print_json(body)
         return
     print_items(body.items)
-    _console().print(f"{body.strategy}, version {body.version}", style="dim", markup=False)
+    console().print(f"{body.strategy}, version {body.version}", style="dim")
 
 
 def profile(
@@ -65,29 +64,32 @@ def profile(
 ) -> None:
     """What Vane knows of a user's taste.
 
-    Example: [cyan]vane profile alice[/]
+    Example: `vane profile alice`
     """
     user_id = checked_id("user", user)
+    with connect(command_settings(data_dir, needs=["database_url"]), "vane") as connection:
+        half_life_s = read_tuning(connection)[0].half_life_long_s
 
     async def ask(store: ServingStore) -> Profile:
-        return await build_profile(store, user_id, Tuning().half_life_long_s)
+        return await build_profile(store, user_id, half_life_s)
 
     body = ask_store(ask, data_dir)
     if as_json:
         print_json(body)
         return
-    console = _console()
+    screen = console()
     as_of = f", as of {body.as_of:%Y-%m-%d %H:%M:%S} UTC" if body.as_of else ""
-    console.print(f"{body.events:,} events, version {body.version}{as_of}", markup=False)
-    table = _table("likes", "", ">affinity")
+    screen.print(f"{body.events:,} events, version {body.version}{as_of}")
+    rows = table("likes", "", ">affinity")
     for kind, affinities in (("category", body.categories), ("tag", body.tags)):
         for name, affinity in affinities.items():
-            table.add_row(kind, name, f"{affinity:.2f}")
-    console.print(table)
-    recent = _table("recent", "action", "time (UTC)", "title")
+            rows.add_row(kind, name, f"{affinity:.2f}")
+    print_table(rows, empty="nothing known of what the user likes")
+    screen.print()
+    recent = table("recent", "action", "time (UTC)", "title")
     for item in body.recent_items:
         recent.add_row(item.item_id, item.action, f"{item.ts:%Y-%m-%d %H:%M:%S}", item.title)
-    console.print(recent)
+    print_table(recent, empty="no recent items")
 
 
 def similar(
@@ -98,7 +100,7 @@ def similar(
 ) -> None:
     """Items like an item.
 
-    Example: [cyan]vane similar 0114709[/]
+    Example: `vane similar 0114709`
     """
     item_id = checked_id("item", item)
     body = ask_store(lambda store: build_similar(store, item_id, limit), data_dir)
@@ -111,7 +113,7 @@ def similar(
 def status(as_json: Json = False, data_dir: DataDir = None) -> None:  # noqa: FBT002
     """How far each flow is, and what waits.
 
-    Example: [cyan]vane status --json[/]
+    Example: `vane status --json`
     """
     body = ask_store(read_status, data_dir)
     if as_json:
@@ -129,7 +131,7 @@ def api(
 
     SIGTERM and Ctrl-C end it behind the requests in flight.
 
-    Example: [cyan]vane api --port 8000[/]
+    Example: `vane api --port 8000`
     """
     from api.server import serve  # noqa: PLC0415 - slow to import, needed by this command alone
     from vane.cli.up import usable_port  # noqa: PLC0415
@@ -171,46 +173,28 @@ def print_items(items: list[ListedItem]) -> None:
     """A list as a table."""
     columns = [">#", ">score", "item", "title", "kind", "category", "reason"]
     explained = bool(items) and isinstance(items[0].components, dict)
-    table = _table(*columns, *(["components"] if explained else []))
+    rows = table(*columns, *(["components"] if explained else []))
     for place, item in enumerate(items, start=1):
         row = [str(place), f"{item.score:.3f}", item.item_id, item.title, item.kind]
         row += [item.category or "", item.reason.text]
         if isinstance(item.components, dict):
             row.append(" ".join(f"{name} {part:+.2f}" for name, part in item.components.items()))
-        table.add_row(*row)
-    _console().print(table)
+        rows.add_row(*row)
+    print_table(rows, empty="nothing found")
 
 
 def _print_status(body: Status) -> None:
-    table = _table("flow", ">partition", ">next offset", ">end offset", ">lag")
+    rows = table("flow", ">partition", ">next offset", ">end offset", ">lag")
     for name in ("interactions", "catalog"):
         flow = getattr(body.flows, name)
         for partition, place in flow.partitions.items():
             offsets = (place.next_offset, place.end_offset, place.lag)
-            table.add_row(name, partition, *(f"{offset:,}" for offset in offsets))
-        table.add_row(name, "all", "", "", f"{flow.lag:,}")
-    table.add_row("trends", "all", "", "", f"{body.flows.trends.lag:,}")
-    console = _console()
-    console.print(table)
-    counts = _table("what", ">count")
+            rows.add_row(name, partition, *(f"{offset:,}" for offset in offsets))
+        rows.add_row(name, "all", "", "", f"{flow.lag:,}")
+    rows.add_row("trends", "all", "", "", f"{body.flows.trends.lag:,}")
+    screen = console()
+    screen.print(rows, "")
+    counts = table("what", ">count")
     for name in ("items", "users", "pending", "dead_letters", "settings_version"):
         counts.add_row(name.replace("_", " "), f"{getattr(body, name):,}")
-    console.print(counts)
-
-
-def _table(*columns: str) -> Table:
-    """An empty table; the columns named with a `>` are aligned right."""
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        right = column.startswith(">")
-        table.add_column(column.lstrip(">"), justify="right" if right else "left", no_wrap=right)
-    return table
-
-
-def _console() -> Console:
-    return Console(highlight=False, markup=False)
-
-
-def print_json(body: msgspec.Struct) -> None:
-    """An answer as the API gives it."""
-    typer.echo(msgspec.json.format(msgspec.json.encode(body)).decode())
+    screen.print(counts)

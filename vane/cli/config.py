@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 import msgspec
-import typer
-from rich.console import Console
-from rich.table import Table
 
 from vane.cli.context import ADDRESSES, DataDir, Json, data_folder
+from vane.cli.output import console, print_json, table
 from vane.embedded.folder import Endpoints
 from vane.settings import Settings, load_settings, variable
 
@@ -30,16 +28,18 @@ class Row(msgspec.Struct, frozen=True):
 def config(data_dir: DataDir = None, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
     """Every setting with its value, its source and its meaning; secrets are hidden.
 
-    Settings are environment variables. Example: [cyan]VANE_CACHE_TTL_MS=1000 vane config[/]
+    Settings are environment variables.
+
+    Example: `VANE_CACHE_TTL_MS=1000 vane config`
     """
     rows = describe_settings(os.environ, data_folder(data_dir).read_endpoints())
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(rows)).decode())
+        print_json(rows)
         return
-    table = Table("setting", "value", "source", "meaning", box=None, pad_edge=False)
+    shown = table("setting", "value", "source", "meaning")
     for row in rows:
-        table.add_row(row.name, str(row.value), row.source, row.meaning)
-    Console().print(table, soft_wrap=True)
+        shown.add_row(row.name, str(row.value), row.source, row.meaning)
+    console().print(shown)
 
 
 def describe_settings(environ: Mapping[str, str], running: Endpoints | None) -> list[Row]:

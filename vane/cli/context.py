@@ -18,7 +18,7 @@ DataDir = Annotated[
     typer.Option(
         "--data-dir",
         envvar="VANE_DATA_DIR",
-        help="Data folder of the running [bold]vane up[/] to talk to.",
+        help="Data folder of the running `vane up` to talk to.",
         show_default="vane-data",
     ),
 ]

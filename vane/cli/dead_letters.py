@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from schemas.events import Retry
 from vane.cli.context import DataDir, Json, command_settings
 from vane.cli.input_file import Keyed
+from vane.cli.output import print_json, print_table, table
 from vane.cli.produce import TopicWriter
 from vane.errors import NotFound, UsageError
 from vane.interaction import parse_retry
@@ -47,19 +46,19 @@ def list_command(
 ) -> None:
     """The newest dead letters with topic, partition, offset and reason.
 
-    Example: [cyan]vane dead-letters list --reason "unknown action"[/]
+    Example: `vane dead-letters list --reason "unknown action"`
     """
     with _connection(data_dir) as connection, translated():
         letters = list_letters(connection, flow=flow, reason=reason, retried=retried, limit=limit)
     if as_json:
-        typer.echo(msgspec.json.encode([_document(letter) for letter in letters]))
+        print_json([_document(letter) for letter in letters])
         return
-    table = Table("key", "topic", "field", "reason", "recorded", "retried", box=None)
+    rows = table("key", "topic", "field", "reason", "recorded", "retried")
     for letter in letters:
         back = f"{letter.retried_at:%F %T}" if letter.retried_at else ""
         row = (str(letter.place), letter.topic, letter.field, letter.reason)
-        table.add_row(*row, f"{letter.recorded_at:%F %T}", back)
-    Console(highlight=False).print(table)
+        rows.add_row(*row, f"{letter.recorded_at:%F %T}", back)
+    print_table(rows, empty="no dead letters")
 
 
 @app.command()
@@ -70,7 +69,7 @@ def show(
 ) -> None:
     """One dead letter with the whole message.
 
-    Example: [cyan]vane dead-letters show 1/0/4711[/]
+    Example: `vane dead-letters show 1/0/4711`
     """
     with _connection(data_dir) as connection, translated():
         letter = _find(connection, place)
@@ -79,7 +78,7 @@ def show(
         None if letter.payload is None else letter.payload.decode(errors="replace")
     )
     if as_json:
-        typer.echo(msgspec.json.encode(document))
+        print_json(document)
     else:
         for name, value in document.items():
             typer.echo(f"{name:12} {'' if value is None else value}")
@@ -88,6 +87,7 @@ def show(
 @app.command()
 def retry(
     data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002 - a flag
     place: Annotated[str | None, typer.Option("--key", help="Only this letter.")] = None,
     reason: Reason = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,  # noqa: FBT002
@@ -98,7 +98,7 @@ def retry(
     in the transaction that applies it; what is still refused becomes a new dead letter. Product
     updates are not brought back: produce the item as it is now.
 
-    Example: [cyan]vane dead-letters retry --reason "unknown action"[/]
+    Example: `vane dead-letters retry --reason "unknown action"`
     """
     if sum((place is not None, reason is not None, everything)) != 1:
         raise UsageError("name the letters by one of --key, --reason and --all")
@@ -110,21 +110,28 @@ def retry(
         letters = _letters(connection, place, reason)
         for _ in writer.write(_message(letter) for letter in letters):
             pass
-    typer.echo(f"{writer.acknowledged:,} dead letters produced again")
+    if as_json:
+        print_json({"produced": writer.acknowledged})
+    else:
+        typer.echo(f"{writer.acknowledged:,} dead letters produced again")
 
 
 @app.command()
 def purge(
     data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002 - a flag
     days: Annotated[int, typer.Option(min=0, help="Only letters older than this.")] = 30,
 ) -> None:
     """Forget the contents of old dead letters; where they were and why they died stays.
 
-    Example: [cyan]vane dead-letters purge --days 90[/]
+    Example: `vane dead-letters purge --days 90`
     """
     with _connection(data_dir) as connection, translated():
         purged = purge_letters(connection, datetime.now(UTC) - timedelta(days=days))
-    typer.echo(f"the contents of {purged:,} dead letters are forgotten")
+    if as_json:
+        print_json({"purged": purged})
+    else:
+        typer.echo(f"the contents of {purged:,} dead letters are forgotten")
 
 
 def _connection(data_dir: Any) -> Connection:

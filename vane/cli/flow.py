@@ -10,12 +10,15 @@ import typer
 from vane.child import watch_parent
 from vane.cli.context import DataDir, command_settings
 from vane.cli.fleet import Fleet
-from vane.cli.machine import own_command
+from vane.cli.machine import FLOWS, own_command
 from vane.errors import UsageError
 
 
 def flow(
-    name: Annotated[str, typer.Argument(help="interactions, catalog or trends")],
+    name: Annotated[
+        str,
+        typer.Argument(help="interactions, catalog or trends", autocompletion=lambda: list(FLOWS)),
+    ],
     processes: Annotated[
         int, typer.Option(min=1, help="Share the partitions between this many processes.")
     ] = 1,
@@ -31,10 +34,10 @@ def flow(
     partition; 78: a person must decide, the message names the command. With several processes,
     one that ends is started again alone.
 
-    Example: [cyan]vane flow interactions --processes 2[/]
+    Example: `vane flow interactions --processes 2`
     """
     from flows.kafka import Share  # noqa: PLC0415 - slow to import, needed by this command alone
-    from flows.run import FLOWS, run_flow  # noqa: PLC0415
+    from flows.run import run_flow  # noqa: PLC0415
 
     if name not in FLOWS:
         raise UsageError(f"there is no flow {name!r}: choose from {', '.join(FLOWS)}")

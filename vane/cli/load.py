@@ -1,27 +1,19 @@
 """`vane load`: items or events from a file into Kafka."""
 
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from vane.cli.applied import Target, wait_applied
 from vane.cli.context import DataDir, Json, command_settings
 from vane.cli.input_file import Keyed, event_messages, item_messages
+from vane.cli.output import print_json
 from vane.cli.produce import TopicWriter
+from vane.cli.progress import progress
 from vane.interaction import TREND_SLOTS
 from vane.kafka_admin import describe_topic
 from vane.settings import Settings
@@ -44,9 +36,9 @@ def items(
 ) -> None:
     """Load items (product updates). CSV: tags separated by |.
 
-    With [bold]--wait[/] it returns when the items are embedded and visible.
+    With `--wait` it returns when the items are embedded and visible.
 
-    Example: [cyan]vane load items items.jsonl.gz --wait[/]
+    Example: `vane load items items.jsonl.gz --wait`
     """
     settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
     _load(
@@ -65,9 +57,9 @@ def events(
 ) -> None:
     """Load events. `timestamp` stands for `ts`; ids are derived where absent.
 
-    With [bold]--wait[/] it returns when the events are in the users' vectors and in the trends.
+    With `--wait` it returns when the events are in the users' vectors and in the trends.
 
-    Example: [cyan]vane load events events.csv.gz --wait[/]
+    Example: `vane load events events.csv.gz --wait`
     """
     settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
     with connect(settings, "vane load") as connection:
@@ -93,33 +85,33 @@ def _load(
     as_json: bool,
 ) -> None:
     """Check the whole file first, so that a wrong one leaves nothing behind; then produce it."""
-    with _progress() as progress:
-        count = _check(read(), progress)
+    with progress() as bars:
+        count = _check(read(), bars)
         identity, _ = describe_topic(settings.kafka_bootstrap, topic)
         started = time.monotonic()
         writer = TopicWriter(settings.kafka_bootstrap, topic, settings.event_bytes_max)
-        task = progress.add_task(f"producing {noun}", total=count)
+        task = bars.add_task(f"producing {noun}", total=count)
         for acknowledged in writer.write(read()):
-            progress.update(task, completed=acknowledged)
-        progress.update(task, completed=count)
+            bars.update(task, completed=acknowledged)
+        bars.update(task, completed=count)
         if flows:
             with connect(settings, "vane load") as connection:
                 with translated():
                     target = Target(find_log(connection, identity), writer.ends)
-                task = progress.add_task(f"applying {noun}", total=count)
+                task = bars.add_task(f"applying {noun}", total=count)
                 for missing in wait_applied(connection, target, flows):
-                    progress.update(task, completed=max(0, count - missing))
+                    bars.update(task, completed=max(0, count - missing))
     seconds = time.monotonic() - started
     _report(noun, writer.acknowledged, seconds, applied=bool(flows), as_json=as_json)
 
 
-def _check(messages: Iterator[Keyed], progress: Progress) -> int:
-    task = progress.add_task("checking the file", total=None)
+def _check(messages: Iterator[Keyed], bars: Progress) -> int:
+    task = bars.add_task("checking the file", total=None)
     count = 0
     for count, _ in enumerate(messages, start=1):
         if count % CHECK_STEP_ROWS == 0:
-            progress.update(task, completed=count)
-    progress.update(task, completed=count, total=count)
+            bars.update(task, completed=count)
+    bars.update(task, completed=count, total=count)
     return count
 
 
@@ -132,20 +124,7 @@ def _report(noun: str, count: int, seconds: float, *, applied: bool, as_json: bo
             f"{noun}_per_second": round(rate, 1),
             "applied": applied,
         }
-        typer.echo(json.dumps(summary))
+        print_json(summary)
         return
     done = "loaded and applied" if applied else "written to Kafka"
     typer.echo(f"{count:,} {noun} {done} in {seconds:.1f} s ({rate:,.0f} {noun}/s)")
-
-
-def _progress() -> Progress:
-    """A bar on stderr; nothing where that is no terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(show_speed=True),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from vane.cli.context import DataDir, command_settings
+from vane.cli.context import DataDir, Json, command_settings
+from vane.cli.output import print_json
 from vane.errors import UsageError
 from vane.kafka_admin import describe_topic, log_bounds
 from vane.store.connection import connect
@@ -12,33 +13,40 @@ from vane.store.migrate import migrate as apply_migrations
 from vane.store.positions import Stream, accept_gap, find_log, open_log
 
 
-def migrate(data_dir: DataDir = None) -> None:
+def migrate(data_dir: DataDir = None, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
     """Bring the database schema up to date; does nothing where it is.
 
-    Example: [cyan]VANE_DATABASE_URL=postgresql://vane@db/vane vane migrate[/]
+    Example: `VANE_DATABASE_URL=postgresql://vane@db/vane vane migrate`
     """
     settings = command_settings(data_dir, needs=["database_url"])
     with connect(settings, "vane migrate") as connection:
         applied = apply_migrations(connection)
-    typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+    if as_json:
+        print_json({"applied": applied})
+    else:
+        typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
 
 
 def accept_log(
     topic: Annotated[str, typer.Argument(help="Name of the topic, such as user-interactions.")],
     data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Start on a topic that was deleted and created again, from its beginning.
 
     A flow stops at such a topic, as its old positions mean nothing there; what it has learned
     stays. Start the flow again afterwards.
 
-    Example: [cyan]vane accept-log user-interactions[/]
+    Example: `vane accept-log user-interactions`
     """
     settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
     identity, _ = describe_topic(settings.kafka_bootstrap, topic)
     with connect(settings, "vane accept-log") as connection:
         log_id = open_log(connection, identity)
-    typer.echo(f"{topic} is log {log_id} now (topic id {identity.topic_id})")
+    if as_json:
+        print_json({"topic": topic, "log_id": log_id, "topic_id": identity.topic_id})
+    else:
+        typer.echo(f"{topic} is log {log_id} now (topic id {identity.topic_id})")
 
 
 def accept_lost(
@@ -46,13 +54,14 @@ def accept_lost(
     topic: Annotated[str, typer.Argument(help="Name of the topic, such as user-interactions.")],
     partition: Annotated[int, typer.Argument(min=0, help="Number of the partition.")],
     data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Let a flow go on behind messages that Kafka has deleted before they were read.
 
     A flow stops at such a gap. The lost offsets are counted as skipped, so that the counts go on
     adding up. Start the flow again afterwards.
 
-    Example: [cyan]vane accept-gap interactions user-interactions 0[/]
+    Example: `vane accept-gap interactions user-interactions 0`
     """
     settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
     identity, _ = describe_topic(settings.kafka_bootstrap, topic)
@@ -62,4 +71,11 @@ def accept_lost(
         skipped = accept_gap(connection, stream, low)
     if not skipped:
         raise UsageError(f"{flow} has no gap in {topic} partition {partition} ({low} to {high})")
-    typer.echo(f"{flow} goes on at offset {low} of {topic} partition {partition}: {skipped} lost")
+    if as_json:
+        print_json(
+            {"flow": flow, "topic": topic, "partition": partition, "offset": low, "lost": skipped}
+        )
+    else:
+        typer.echo(
+            f"{flow} goes on at offset {low:,} of {topic} partition {partition}: {skipped:,} lost"
+        )

@@ -4,13 +4,18 @@ from typing import Any
 
 import msgspec
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
+
+PIPED_WIDTH = 10_000
 
 
 def console() -> Console:
-    """Stdout; texts are printed as they are, long lines are left to the terminal."""
-    return Console(highlight=False, markup=False, soft_wrap=True)
+    """Stdout. In a pipe or a file, lines are as long as they must be, so that `grep` finds all."""
+    screen = Console(highlight=False, markup=False)
+    if not screen.is_terminal:
+        screen.width = PIPED_WIDTH
+    return screen
 
 
 def table(*columns: str) -> Table:
@@ -18,8 +23,14 @@ def table(*columns: str) -> Table:
     empty = Table(box=None, pad_edge=False)
     for column in columns:
         right = column.startswith(">")
-        empty.add_column(column.lstrip(">"), justify="right" if right else "left", no_wrap=right)
+        justify: JustifyMethod = "right" if right else "left"
+        empty.add_column(column.lstrip(">"), justify=justify, no_wrap=right, overflow="fold")
     return empty
+
+
+def print_table(rows: Table, *, empty: str) -> None:
+    """A table, or what to say where it has no rows."""
+    console().print(rows if rows.row_count else empty)
 
 
 def print_json(value: Any) -> None:

@@ -9,12 +9,13 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 
-def progress() -> Progress:
+def progress(console: Console | None = None) -> Progress:
     """Bars of any number of tasks, in a `with` statement; a task may have a field `note`."""
-    console = Console(stderr=True)
+    console = console or Console(stderr=True)
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -31,12 +32,16 @@ class _CountColumn(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         total = "" if task.total is None else f"/{task.total:,.0f}"
-        speed = task.finished_speed or task.speed or 0
-        return Text(f"{task.completed:,.0f}{total} {speed:,.0f}/s", style="progress.download")
+        speed = task.finished_speed or task.speed
+        rate = f" {speed:,.0f}/s" if speed else ""
+        return Text(f"{task.completed:,.0f}{total}{rate}", style="progress.download")
 
 
 class _NoteColumn(ProgressColumn):
-    """What a task has to say beside its count."""
+    """What a task has to say beside its count, as much as fits."""
+
+    def get_table_column(self) -> Column:
+        return Column(no_wrap=True, overflow="ellipsis")
 
     def render(self, task: Task) -> Text:
         return Text(task.fields.get("note", ""))

@@ -1,19 +1,17 @@
 """`vane rebuild`: vectors and trends from the log, while everything goes on."""
 
-import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from schemas.events import PreferenceHint
 from vane.bus import PREFERENCES, Publisher
-from vane.cli.context import DataDir, Json, command_settings
+from vane.cli.context import DataDir, Json, command_settings, parse_duration
+from vane.cli.output import print_json
+from vane.cli.progress import progress
 from vane.errors import NotFound, UsageError
 from vane.rebuild import Changes, change_half_lives, rebuild_these, rebuild_users
 from vane.store.connection import Connection, connect, translated
@@ -22,7 +20,6 @@ from vane.store.replay import count_users, reset_trends
 from vane.store.tuning import read_tuning
 from vane.tuning import Tuning
 
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 Duration = Annotated[str | None, typer.Option(help="Such as 30d, 6h, 45m.")]
 
 
@@ -44,7 +41,7 @@ def rebuild(
     Half-lives change only here: states of former ones are replayed, by this command or by the
     flow that meets them first. Trends begin from zero and are made by flows/trends.
 
-    Example: [cyan]vane rebuild --half-life-short 3h[/]
+    Example: `vane rebuild --half-life-short 3h`
     """
     settings = command_settings(data_dir, needs=["database_url", "redis_url"])
     partly = user is not None or since is not None
@@ -61,16 +58,17 @@ def rebuild(
             moment = _moment(since)
             batches = rebuild_users(connection, tuning, moment)
             total = count_users(connection, moment)
-        with _progress(total) as progress:
+        with progress() as bars:
+            task = bars.add_task("users", total=total)
             for changes in batches:
                 publisher.publish(PREFERENCES, PreferenceHint(changes, 0, 0, 0, time.time()))
                 rebuilt += len(changes)
-                progress.update(progress.task_ids[0], completed=rebuilt)
+                bars.update(task, completed=rebuilt)
         if trends and not partly:
             reset_trends(connection)
     elapsed_s = time.monotonic() - started
     if as_json:
-        typer.echo(f'{{"users": {rebuilt}, "seconds": {elapsed_s:.3f}}}')
+        print_json({"users": rebuilt, "seconds": round(elapsed_s, 3)})
     else:
         typer.echo(f"{rebuilt:,} users rebuilt in {elapsed_s:.1f} s")
 
@@ -78,8 +76,8 @@ def rebuild(
 def _tuning(connection: Connection, long: str | None, short: str | None) -> Tuning:
     tuning, _ = read_tuning(connection)
     lives = (
-        tuning.half_life_long_s if long is None else _seconds("--half-life-long", long),
-        tuning.half_life_short_s if short is None else _seconds("--half-life-short", short),
+        tuning.half_life_long_s if long is None else parse_duration("--half-life-long", long),
+        tuning.half_life_short_s if short is None else parse_duration("--half-life-short", short),
     )
     return tuning if lives == tuning.half_lives_s else change_half_lives(connection, *lives)
 
@@ -92,13 +90,6 @@ def _one(connection: Connection, tuning: Tuning, user: str) -> Iterator[Changes]
     yield changes
 
 
-def _seconds(option: str, text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if match is None or float(match[1]) == 0:
-        raise UsageError(f"{option} {text!r}: a number and a unit are allowed, such as 30d or 6h")
-    return float(match[1]) * SECONDS[match[2]]
-
-
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -107,12 +98,3 @@ def _moment(text: str | None) -> datetime | None:
     except ValueError:
         raise UsageError(f"--since {text!r} is no date or time, such as 2026-01-31") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Progress]:
-    columns = (TextColumn("users"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        progress.add_task("users", total=total)
-        yield progress

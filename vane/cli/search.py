@@ -7,8 +7,9 @@ import typer
 from api.recommend import Query
 from api.search import checked_query
 from api.search import search as build_results
-from vane.cli.ask import Limit, ask_store, checked_id, print_items, print_json
+from vane.cli.ask import Limit, ask_store, checked_id, print_items
 from vane.cli.context import DataDir, Json
+from vane.cli.output import print_json
 from vane.errors import InvalidRequest, UsageError
 from vane.store.serving import ServingStore
 
@@ -24,7 +25,7 @@ def search(
 ) -> None:
     """Items that match some words.
 
-    Example: [cyan]vane search "skoda octvia" --user john1[/]
+    Example: `vane search "skoda octvia" --user john1`
     """
     user_id = None if user is None else checked_id("user", user)
     try:

@@ -40,7 +40,7 @@ from vane.store.tuning import read_tuning
 
 TOPIC = "user-interactions"
 EVENTS_AT_ONCE = 1_000
-ACTIONS_SHOWN = 4
+ACTIONS_SHOWN = 3
 ITEMS_POLL_S = 1.0
 ITEMS_REFRESH_S = 30.0
 
@@ -80,10 +80,10 @@ def simulate(
     """Believable traffic, for demos, load and tests.
 
     Users with tastes that drift come, look around, click, buy and leave. Their events go to Kafka
-    as those of any other service, for users named [bold]sim-1[/] and so on, at the asked rate
+    as those of any other service, for users named `sim-1` and so on, at the asked rate
     however slow the receiver is. Ctrl-C ends it.
 
-    Example: [cyan]vane simulate --rate 100 --users 500 --duration 5m[/]
+    Example: `vane simulate --rate 100 --users 500 --duration 5m`
     """
     watch_parent()
     total = None if duration == FOREVER else round(rate * parse_duration("--duration", duration))

@@ -18,6 +18,7 @@ from vane.cli.context import data_folder, refuse_event_clock
 from vane.cli.demo import DemoLoader
 from vane.cli.machine import FLOWS, Machine
 from vane.embedded.broker import LOOPBACK, free_port
+from vane.embedded.folder import DataFolder
 from vane.errors import UsageError
 from vane.settings import Settings, load_settings
 from vane.store.accounts import create_demo_accounts
@@ -52,9 +53,9 @@ def up(
 
     Ctrl-C stops it and loses nothing; a second start goes on with the same state. The embedded
     broker keeps messages in memory, so they are read to the end before it stops: killing
-    [bold]vane up[/] with -9 can lose messages that were acknowledged and not read yet.
+    `vane up` with -9 can lose messages that were acknowledged and not read yet.
 
-    Example: [cyan]vane up --data-dir ~/shop --port 8000 --simulate 20[/]
+    Example: `vane up --data-dir ~/shop --port 8000 --simulate 20`
     """
     settings = load_settings(os.environ)
     names, traffic = parse_flows(flows), _traffic(settings, rate, simulate=simulate)
@@ -62,14 +63,10 @@ def up(
     folder.claim()
     screen = Screen()
     signals = StopSignals()
-    machine = Machine(
-        folder,
-        settings,
-        flows=names,
-        port=usable_port(port),
-        traffic=traffic,
-        say=screen.say,
-    )
+    free = usable_port(port)
+    machine = Machine(folder, settings, flows=names, port=free, traffic=traffic, say=screen.say)
+    loader = DemoLoader(machine.settings, folder.path, screen.say, screen.live_line, signals.stop)
+    loads = demo and "catalog" in names
     try:
         with signals.interrupting():
             screen.say(f"Vane starts in {folder.path}")
@@ -77,12 +74,7 @@ def up(
             if demo:
                 with connect(machine.settings, "vane up") as connection:
                     create_demo_accounts(connection)
-        folder.write_endpoints(machine.endpoints)
-        screen.show_addresses(machine, folder.path)
-        with contextlib.ExitStack() as stack:
-            if demo and "catalog" in names:
-                stack.enter_context(demo_loader(machine, folder.path, screen, signals).running())
-            machine.supervisor.watch(signals.stop)
+        _serve(machine, folder, screen, signals, loader if loads else None)
     except KeyboardInterrupt:
         pass  # asked to stop before everything was up
     finally:
@@ -166,7 +158,7 @@ class Screen:
         """Tell where everything serves."""
         endpoints = machine.endpoints
         self.say("Vane is ready", "bold green")
-        self.say(f"  API         {endpoints.api}", "bold")
+        self.say(f"  Page, API   {endpoints.api}", "bold")
         self.say(f"  Kafka       {endpoints.kafka}")
         self.say(f"  PostgreSQL  {endpoints.postgres}")
         self.say(f"  Redis       {endpoints.redis}")
@@ -175,9 +167,18 @@ class Screen:
         self.say("Ctrl-C stops everything and loses nothing", "dim")
 
 
-def demo_loader(machine: Machine, folder: Path, screen: Screen, signals: StopSignals) -> DemoLoader:
-    """What loads the demo catalogue into a machine that is ready."""
-    return DemoLoader(machine.settings, folder, screen.say, screen.live_line, signals.stop)
+def _serve(
+    machine: Machine,
+    folder: DataFolder,
+    screen: Screen,
+    signals: StopSignals,
+    loader: DemoLoader | None,
+) -> None:
+    """Publish the addresses of a machine that is ready, and watch over it until it shall stop."""
+    folder.write_endpoints(machine.endpoints)
+    screen.show_addresses(machine, folder.path)
+    with loader.running() if loader else contextlib.nullcontext():
+        machine.supervisor.watch(signals.stop)
 
 
 def _traffic(settings: Settings, rate: float | None, *, simulate: bool) -> float | None:

@@ -2,23 +2,12 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
-from rich.text import Text
 
 from vane.audit import Report, audit_all, audit_user, logged_events
 from vane.cli.context import DataDir, Json, command_settings
+from vane.cli.output import console, print_json, table
+from vane.cli.progress import progress
 from vane.errors import NotFound
 from vane.store.connection import connect
 from vane.store.tuning import read_tuning
@@ -37,7 +26,7 @@ def verify(
     Counts and hashes must be equal, vectors and scores within the bound of their rounding errors.
     It reads one snapshot, so the flows may go on meanwhile.
 
-    Example: [cyan]vane verify --user alice[/]
+    Example: `vane verify --user alice`
     """
     settings = command_settings(data_dir, needs=["database_url"])
     with connect(settings, "vane verify") as connection:
@@ -51,46 +40,34 @@ def verify(
     if user is not None and report == Report():
         raise NotFound(f"user {user!r} is neither in the log nor stored")
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(report)).decode())
+        print_json(report)
     else:
         _show(report)
     return 1 if report.mismatches else 0
 
 
 def _audit_with_progress(snapshot: Snapshot, half_lives_s: HalfLives) -> Report:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        passes = 2  # by user and by item
-        task = progress.add_task("log rows", total=passes * logged_events(snapshot))
-        return audit_all(snapshot, half_lives_s, lambda rows: progress.advance(task, rows))
-
-
-class _RateColumn(ProgressColumn):
-    """Rows a second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s")
+    passes = 2  # by user and by item
+    with progress() as bars:
+        total = passes * logged_events(snapshot)
+        task = bars.add_task("log rows", total=total)
+        report = audit_all(snapshot, half_lives_s, lambda rows: bars.advance(task, rows))
+        bars.update(task, completed=total)
+    return report
 
 
 def _show(report: Report) -> None:
-    table = Table("", "checked", "worst error as a share of its bound", box=None, pad_edge=False)
-    table.add_row("users", f"{report.users:,}", f"{report.worst_user_error:.3g}")
-    table.add_row("trends of items", f"{report.trend_items:,}", f"{report.worst_trend_error:.3g}")
-    table.add_row("events", f"{report.events:,}", "")
-    table.add_row("partitions", f"{report.partitions:,}", "")
-    console = Console(highlight=False)
-    console.print(table)
+    rows = table("", ">checked", ">worst error as a share of its bound")
+    rows.add_row("users", f"{report.users:,}", f"{report.worst_user_error:.3g}")
+    rows.add_row("trends of items", f"{report.trend_items:,}", f"{report.worst_trend_error:.3g}")
+    rows.add_row("events", f"{report.events:,}", "")
+    rows.add_row("partitions", f"{report.partitions:,}", "")
+    screen = console()
+    screen.print(rows)
     for mismatch in report.listed:
-        console.print(f"{mismatch.subject}: {mismatch.difference}", markup=False, soft_wrap=True)
+        screen.print(f"{mismatch.subject}: {mismatch.difference}")
     hidden = report.mismatches - len(report.listed)
     if hidden:
-        console.print(f"… and {hidden:,} more")
+        screen.print(f"… and {hidden:,} more")
     verdict = f"{report.mismatches:,} mismatches" if report.mismatches else "everything agrees"
-    console.print(verdict)
+    screen.print(verdict, style="bold red" if report.mismatches else "bold green")

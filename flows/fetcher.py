@@ -35,9 +35,12 @@ class Fetcher:
         self._consumer.incremental_assign([place])
 
     def take(self, partition: int, most: int) -> list[Message]:
-        """Up to `most` messages (and errors) of a partition, in order; waits when all are quiet."""
+        """Up to `most` messages (and errors) of a partition, in order; waits when all are quiet.
+
+        Never more than twice `most` messages of a partition are held, however far it is behind.
+        """
         mine = self._fetched[partition]
-        if not mine:
+        if not mine and max(map(len, self._fetched.values())) < most:
             self._poll(most)
         return [mine.popleft() for _ in range(min(most, len(mine)))]
 

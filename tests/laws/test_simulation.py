@@ -72,7 +72,7 @@ def test_only_what_was_seen_is_clicked_and_only_what_has_a_price_is_bought() -> 
 def test_high_positions_are_seen_most() -> None:
     seen = Counter(step.position for step in steps(60_000) if step.action == "view")
     assert sorted(seen) == list(range(PAGE_ITEMS))
-    assert all(seen[place] > seen[place + 1] for place in range(PAGE_ITEMS - 1))
+    assert all(seen[place + 1] < 0.95 * seen[place] for place in range(PAGE_ITEMS - 1))
 
 
 def test_few_items_are_very_popular() -> None:

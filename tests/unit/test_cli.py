@@ -142,7 +142,7 @@ def test_shells_can_be_taught(
     assert "_VANE_COMPLETE=complete_bash" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("form", [[], ["--json"], ["--help"]])
 def test_a_reader_that_goes_away_is_no_error(form: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -5,7 +5,6 @@ module of this package, imported only when it is called: `vane --help` reads the
 command returns None or its exit code; errors of `vane.errors` become one line on stderr.
 """
 
-import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,7 +123,6 @@ def main() -> None:
     try:
         app = build_app(called_command(sys.argv, os.environ))
         status = app(prog_name="vane", standalone_mode=False)
-        sys.stdout.flush()
     except typer.TyperException as error:
         status = _tell(_with_hint(error), error.exit_code)
     except VaneError as error:
@@ -133,8 +131,6 @@ def main() -> None:
         status = 1
     except KeyboardInterrupt:
         status = 130
-    except BrokenPipeError:
-        status = _let_go()
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -151,13 +147,6 @@ def _tell(message: str, status: int) -> int:
     if message:
         sys.stderr.write(f"vane: {message}\n")
     return status
-
-
-def _let_go() -> int:
-    """Nobody reads what we write, as in `vane status | head -1`: end without a word."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
 
 
 def _load(command: Command) -> Any:

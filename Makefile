@@ -14,8 +14,10 @@ FIRST_USE = import bytewax.operators, fastapi, psycopg, redis.asyncio, typer; \
 	from vane.embedding import BUNDLED_MODEL, load_encoder; load_encoder(BUNDLED_MODEL, 1)(["ready"])
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+SEED ?= 1
+SEEDS ?= 10
 
-.PHONY: help install tools chromium run test lint lock lock-check schemas
+.PHONY: help install tools chromium run test test-faults soak lint lock lock-check schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -26,7 +28,14 @@ run: install  ## Run everything on embedded servers, data in vane-data/
 	$(BIN)/vane up
 
 test: tools  ## Run all tests, those on real servers too; PYTEST_ARGS= narrows
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not faults" $(PYTEST_ARGS)
+
+test-faults: tools  ## Kill, cut and fill servers and flows, then ask the oracle; SEED=1
+	VANE_FAULT_SEED=$(SEED) $(BIN)/pytest -m faults tests/faults $(PYTEST_ARGS)
+
+soak: tools  ## The same with SEEDS=10 seeds, from SEED=1 on
+	VANE_FAULT_SEED=$(SEED) VANE_FAULT_SEEDS=$(SEEDS) \
+		$(BIN)/pytest -m "faults and not mutation" tests/faults $(PYTEST_ARGS)
 
 chromium:  ## Install what the browser tests run in, from Debian; without it they are skipped
 	@command -v chromium >/dev/null || { apt-get update -qq && \

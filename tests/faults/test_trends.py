@@ -1,0 +1,45 @@
+"""flows/trends and rebuilds beside a load: popularity is exactly once, too."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.faults.proxy import CommitTrap
+from tests.faults.rig import Rig, wait_for
+
+pytestmark = pytest.mark.faults
+
+EVENTS = 5_000
+
+
+def test_trends_killed_at_random_and_at_commit(rig: Rig) -> None:
+    rig.load.produce(EVENTS)
+    rig.start()
+    for after in (False, True):
+        trap = CommitTrap(after=after, statement=b"item_trend", skip=rig.load.random.randrange(2))
+        rig.postgres.set_trap(trap)
+        trends = rig.start(flow="trends")
+        wait_for(trap.sprung.is_set, f"a flush of the trends; {rig.state()}")
+        trends.kill()
+        rig.postgres.heal()
+    rig.start(flow="trends")
+    rig.load.produce(EVENTS // 4)
+    rig.heal_and_check()
+
+
+def test_rebuild_while_events_arrive_and_killed_once(rig: Rig) -> None:
+    rig.load.produce(EVENTS)
+    rig.start()
+    rig.start(flow="trends")
+    rig.wait_passed(EVENTS // 4)
+    command = [sys.executable, "-m", "vane", "rebuild", "--half-life-short", "3h"]
+    half_done = subprocess.Popen(command, env=rig.environ(), stdout=subprocess.DEVNULL)
+    wait_for(lambda: rig.query("select 1 from setting"), "the half-life was changed")
+    half_done.kill()
+    half_done.wait()
+    rig.load.produce(EVENTS // 4)
+    done = rig.vane("rebuild")
+    assert done.returncode == 0, done.stderr
+    rig.load.produce(EVENTS // 4)
+    rig.heal_and_check()

@@ -118,7 +118,7 @@ def floor(settings: Settings, partition: int) -> None:
         offset, epoch = take_position(connection, stream, start=0, owner="floor")
         for values in chunks(settings.kafka_bootstrap, partition):
             events = [decode(value) for value in values]
-            users = list({event.user_id: None for event in events})
+            users = sorted({event.user_id for event in events})
             states = zeros.take(slice(0, len(users)))
             for row, user in enumerate(users):
                 states.version[row] = versions[user] = versions.get(user, 0) + 1

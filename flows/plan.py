@@ -11,17 +11,18 @@ HalfLives = tuple[float, float]
 
 
 def index_keys(keys: Iterable[str]) -> tuple[list[str], Ints]:
-    """The distinct keys in order of appearance, and each key's place among them."""
-    place: dict[str, int] = {}
-    rows = [place.setdefault(key, len(place)) for key in keys]
-    return list(place), np.array(rows, np.int64)
+    """The distinct keys in ascending order, and each key's place among them."""
+    column = list(keys)
+    distinct = sorted(set(column))
+    place = {key: row for row, key in enumerate(distinct)}
+    return distinct, np.array([place[key] for key in column], np.int64)
 
 
 @dataclass(slots=True)
 class Plan:
     """New states of m users after n events, to be written over the version before."""
 
-    users: list[str]  # (m,)
+    users: list[str]  # (m,), ascending
     events: Events  # (n,)
     states: States  # (m,)
     fresh: Mask  # (n,): events that are no duplicates

@@ -41,7 +41,7 @@ def rebuild_users(
 def rebuild_these(connection: Connection, tuning: Tuning, users: Sequence[str]) -> Changes:
     """Rebuild these users; one whom others write meanwhile is tried again until it holds."""
     changes: Changes = []
-    left = list(users)
+    left = sorted(users)
     while left:
         base, _ = read_states(connection, left, DIMENSION)
         known = np.flatnonzero(base.version > 0)

@@ -53,6 +53,14 @@ def _fill(fields: list[tuple[str, Any]], columns: Columns, count: int) -> NDArra
     return rows
 
 
+def padded_text(column: Sequence[str]) -> NDArray[np.bytes_]:
+    """A text column of one width, each value padded with U+0001, which no identifier contains."""
+    values = np.array([value.encode() for value in column], np.bytes_)
+    cells = values.view(np.uint8)
+    cells[cells == 0] = 1
+    return values
+
+
 def text(column: Iterable[str | None]) -> list[bytes]:
     """A text column of at most 1,024 bytes a value."""
     return [

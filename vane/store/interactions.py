@@ -1,5 +1,6 @@
 """What flows/interactions reads and writes: states, log, pending events, dead letters."""
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -61,6 +62,7 @@ class DeadLetter(NamedTuple):
 
 def prepare(connection: Connection) -> None:
     """Make the session's staging table."""
+    connection.execute(_SQL["size_stage"])
     connection.execute(_SQL["create_stage"])
     connection.execute(_SQL["plain_stage"])
 
@@ -101,17 +103,19 @@ def read_states(
 def write_states(
     connection: Connection, users: Sequence[str], states: States, generation: int
 ) -> list[str]:
-    """Write states of a generation, computed from the version before theirs.
+    """Write states of a generation, computed from the version before theirs; `users` ascend.
 
     Returns the users that were refused. A refused row has a newer version by another writer. It is
     locked by this transaction now: read it, compute again, and call this again with the refused
     users alone.
     """
+    assert all(map(operator.lt, users, users[1:])), "the order of locks"
+    names = binary.padded_text(users)
     blob = np.dtype((np.void, 8 * HORIZON_EVENTS))
     vector = binary.vector_type(states.vectors.shape[2])
     data = binary.fixed_rows(
         [
-            (">i4", np.arange(1, 1 + len(states))),
+            (names.dtype, names),
             (vector, states.vectors[:, 0]),
             (vector, states.vectors[:, 1]),
             (">f8", states.masses[:, 0]),
@@ -126,13 +130,13 @@ def write_states(
         len(states),
     )
     _copy(connection, "copy_stage", binary.HEADER, data, binary.TRAILER)
-    fields = {"users": list(users)}
-    written = connection.execute(_SQL["upsert_states"], fields).rowcount
+    written = connection.execute(_SQL["upsert_states"]).rowcount
     if written == len(users):
         return []
+    fields = {"users": list(users)}
     refused = [user for (user,) in connection.execute(_SQL["refused_users"], fields).fetchall()]
     connection.execute(_SQL["clear_stage"])
-    return refused
+    return sorted(refused)
 
 
 def adjust_counts(connection: Connection, stream: Stream, *, moved: int, clamped: int) -> None:

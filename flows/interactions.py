@@ -57,8 +57,10 @@ class _WriterPartition(StatelessSinkPartition[Batch]):
         self._writer.close()
 
     def _finish(self) -> None:
-        if self._commit is not None:
-            self._commit.result()
+        """Raise what the commit has raised, once: a second time, in `close`, Bytewax aborts."""
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            commit.result()
 
 
 def build(settings: Settings, share: Share, stop: Event) -> Dataflow:

@@ -157,8 +157,9 @@ def test_rescaled_without_stopping_anything(make_rig: MakeRig, embedded_broker: 
     old = rig.start()
     rig.wait_passed(rig.load.random.randrange(1, EVENTS // 2))
     shares = [rig.start("--share", f"{index}/3") for index in range(3)]
-    assert old.wait() == 75, rig.state()
+    wait_for(lambda: all("epoch" in share.said() for share in shares), f"shares; {rig.state()}")
     rig.load.produce(500)
+    assert old.wait() == 75, rig.state()
     rig.load.flush()
     wait_for(rig.drained, f"three shares read it all; {rig.state()}")
     assert all(share.status is None for share in shares)

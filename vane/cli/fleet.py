@@ -35,7 +35,7 @@ class Fleet:
     def run(self, stop: Event) -> None:
         """Watch until `stop` is set, then end all and wait for them."""
         while not stop.is_set():
-            time.sleep(TICK_S)  # not `wait`: its lock may be held when the signal's handler needs it
+            time.sleep(TICK_S)  # not `wait`: the signal's handler may need the lock that it holds
             for member in self._members:
                 _watch(member, time.monotonic())
         for member in self._members:

@@ -1,6 +1,5 @@
 """The real MiniLM, loaded once; nothing is looked up in the network."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ from vane.errors import SettingError
 
 
 @pytest.fixture(scope="session")
-def encode() -> Iterator[Encode]:
+def encode() -> Encode:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("socket.getaddrinfo", lambda *_, **__: pytest.fail("looked up a host"))
-        yield load_encoder(BUNDLED_MODEL, 8)
+        return load_encoder(BUNDLED_MODEL, 8)
 
 
 def test_texts_become_unit_rows_in_their_order(encode: Encode) -> None:

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from vane.cli import load
 from vane.cli.applied import STANDSTILL_S, Target, wait_applied
 from vane.cli.input_file import Keyed
 from vane.cli.produce import TopicWriter
+from vane.embedded.broker import Broker
 from vane.errors import InputFileError, Unavailable
 from vane.kafka_admin import create_topics, describe_topic
 from vane.settings import Settings
@@ -118,6 +119,14 @@ def test_a_flow_that_stands_still_is_named(connection: Connection) -> None:
     with pytest.raises(Unavailable, match="flow absent stands still with 5 messages"):
         list(waiting)
     assert now[0] == pytest.approx(STANDSTILL_S, abs=1)
+
+
+@pytest.fixture(scope="module")
+def kafka_bootstrap(server_folder: Path) -> Iterator[str]:
+    """A broker of these tests alone: the topics have the names of the real ones."""
+    server = Broker(server_folder).start()
+    yield server.bootstrap
+    server.stop()
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class Settings:
     trends_flush_ms: int = _setting(1_000, "time between two flushes of the trends", 10, 3.6e6)
     cache_ttl_ms: int = _setting(5_000, "an answer lives at most this long in the API", 0, 3.6e6)
     cache_entries: int = _setting(100_000, "answers an API process keeps in memory", 0, 1e8)
-    topic_partitions: int = _setting(4, "partitions of the topics that `vane up` creates", 1, 1_000)
+    topic_partitions: int = _setting(2, "partitions of the topics that `vane up` creates", 1, 1_000)
     drain: Literal["chunk", "end"] = _setting(
         "chunk", "on SIGTERM a flow finishes its chunk, or reads to the end of its log"
     )

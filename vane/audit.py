@@ -1,6 +1,7 @@
 """`vane verify`: holds states, trends, positions and pending events against the log."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from itertools import groupby, islice
 
 import msgspec
@@ -76,13 +77,22 @@ def audit_user(snapshot: Snapshot, half_lives_s: tuple[float, float], user: str)
     return report
 
 
-def audit_all(snapshot: Snapshot, half_lives_s: tuple[float, float], advance: Advance) -> Report:
-    """Compare everything with the log; it passes by twice, once by user and once by item."""
+def audit_all(
+    snapshot: Snapshot,
+    half_lives_s: tuple[float, float],
+    advance: Advance,
+    since: datetime | None = None,
+) -> Report:
+    """Compare everything with the log; it passes by twice, once by user and once by item.
+
+    With `since` only the users with an event at or after it, and no trends.
+    """
     report = Report()
     _check_positions(snapshot, report)
     report.add_rows(snapshot.pending_differences(None, LISTED_MAX))
-    _check_users(snapshot, half_lives_s, None, report, advance)
-    _check_trends(snapshot, report, advance)
+    _check_users(snapshot, half_lives_s, None, report, advance, since)
+    if since is None:
+        _check_trends(snapshot, report, advance)
     return report
 
 
@@ -97,9 +107,12 @@ def _check_users(
     user: str | None,
     report: Report,
     advance: Advance,
+    since: datetime | None = None,
 ) -> None:
     report.add_rows(snapshot.users_without_events(user, LISTED_MAX))
-    expected = _expected_users(snapshot, half_lives_s, user, report, advance)
+    contents = _Contents(snapshot)
+    events = contents.attach(snapshot.user_events(user, since), report, advance)
+    expected = _expected_users(events, half_lives_s)
     while block := dict(islice(expected, LOOKUP_ROWS)):
         stored = snapshot.users(block)
         for name, state in block.items():
@@ -111,14 +124,8 @@ def _check_users(
 
 
 def _expected_users(
-    snapshot: Snapshot,
-    half_lives_s: tuple[float, float],
-    user: str | None,
-    report: Report,
-    advance: Advance,
+    events: Iterable[tuple[UserEvent, Content | None]], half_lives_s: tuple[float, float]
 ) -> Iterator[tuple[str, ExpectedUser]]:
-    contents = _Contents(snapshot)
-    events = contents.attach(snapshot.user_events(user), report, advance)
     for name, rows in groupby(events, key=lambda pair: pair[0].user_id):
         state = ExpectedUser(half_lives_s)
         for event, content in rows:

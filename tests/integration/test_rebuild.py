@@ -127,3 +127,26 @@ def test_trends_begin_from_zero(connection: Connection) -> None:
     ).fetchall()
     assert rows == [("interactions", 9, 3, 0), ("trends/00", 5, 0, 1)]
     assert connection.execute("select count(*) from item_trend").fetchone() == (0,)
+
+
+def test_since_checks_and_rebuilds_only_users_with_newer_events(
+    start: Start, connection: Connection, logs: Any
+) -> None:
+    start().drain()
+    connection.execute("update user_preference set mass_long = 7 where user_id in ('u0', 'u1')")
+    newest = connection.execute("select as_of from user_preference where user_id = 'u1'").fetchone()
+    assert newest is not None
+    (since,) = newest
+    tuning, _ = read_tuning(connection)
+
+    def spoilt() -> list[str]:
+        with open_snapshot(connection) as snapshot:
+            report = audit_all(snapshot, tuning.half_lives_s, lambda _: None, since)
+        assert report.users == 2
+        return [mismatch.subject for mismatch in report.listed]
+
+    assert spoilt() == ["user u1"]
+    changes = [change for batch in rebuild_users(connection, tuning, since) for change in batch]
+    assert [user for user, _ in changes] == ["u1", "u2"]
+    assert spoilt() == []
+    assert [mismatch.subject for mismatch in differences(connection)] == ["user u0"]

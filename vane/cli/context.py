@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,9 @@ DataDir = Annotated[
         help="Data folder of the running `vane up` to talk to.",
         show_default="vane-data",
     ),
+]
+Since = Annotated[
+    str | None, typer.Option(help="Only users with an event since then, such as 2026-01-31.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
 
@@ -95,3 +99,18 @@ def parse_duration(option: str, text: str) -> float:
     if match is None or float(match[1]) == 0:
         raise UsageError(f"{option} {text!r}: a number and a unit are allowed, such as 6h or 45m")
     return float(match[1]) * UNIT_SECONDS[match[2]]
+
+
+def parse_moment(text: str | None) -> datetime | None:
+    """A point in time of --since; UTC where it says no zone.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--since {text!r} is no date or time, such as 2026-01-31") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

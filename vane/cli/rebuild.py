@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from schemas.events import PreferenceHint
 from vane.bus import PREFERENCES, Publisher
-from vane.cli.context import DataDir, Json, command_settings, parse_duration
+from vane.cli.context import (
+    DataDir,
+    Json,
+    Since,
+    command_settings,
+    parse_duration,
+    parse_moment,
+)
 from vane.cli.output import print_json
 from vane.cli.progress import progress
 from vane.errors import NotFound, UsageError
@@ -27,9 +33,7 @@ def rebuild(
     data_dir: DataDir = None,
     as_json: Json = False,  # noqa: FBT002 - a flag
     user: Annotated[str | None, typer.Option(help="Only this user.")] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Only users with an event since then (RFC 3339).")
-    ] = None,
+    since: Since = None,
     half_life_long: Duration = None,
     half_life_short: Duration = None,
     trends: Annotated[  # noqa: FBT002 - a flag
@@ -55,7 +59,7 @@ def rebuild(
             batches = _one(connection, tuning, user)
             total = 1
         else:
-            moment = _moment(since)
+            moment = parse_moment(since)
             batches = rebuild_users(connection, tuning, moment)
             total = count_users(connection, moment)
         with progress() as bars:
@@ -88,13 +92,3 @@ def _one(connection: Connection, tuning: Tuning, user: str) -> Iterator[Changes]
     if not changes:
         raise NotFound(f"user {user!r} has no state")
     yield changes
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--since {text!r} is no date or time, such as 2026-01-31") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

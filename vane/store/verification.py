@@ -5,6 +5,7 @@ Vectors are decoded here anew, not by the code that the flows read and write the
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -111,11 +112,17 @@ class Snapshot:
         ]
         return Differences(listed, rows[0][-1] if rows else 0)
 
-    def user_events(self, user: str | None) -> Iterator[list[UserEvent]]:
-        """The log by user, the newest event of each first, in blocks."""
-        return (
-            [UserEvent(*row) for row in block] for block in self._stream("user_events", user=user)
-        )
+    def user_events(
+        self, user: str | None, since: datetime | None = None
+    ) -> Iterator[list[UserEvent]]:
+        """The log by user, the newest event of each first, in blocks.
+
+        Args:
+            user: only this one's.
+            since: all of those users who have an event at or after it.
+        """
+        blocks = self._stream("user_events", user=user, since=since)
+        return ([UserEvent(*row) for row in block] for block in blocks)
 
     def item_events(self) -> Iterator[list[ItemEvent]]:
         """The log that flows/trends has read, by item, the newest event of each first."""

@@ -49,9 +49,12 @@ select *, count(*) over () from (
 ) differences order by log_id, partition, "offset" limit %(limit)s;
 
 -- user_events --
--- The whole log by user, the newest event of each first.
+-- The whole log by user, or of the users with an event since a time, the newest event of each first.
 select user_id, event_id, (extract(epoch from ts) * 1000000)::bigint, weight::float8, item_id, item_version
-from interaction where %(user)s::text is null or user_id = %(user)s
+from interaction where (%(user)s::text is null or user_id = %(user)s)
+  and (%(since)s::timestamptz is null or user_id in (
+    select user_id from user_preference where as_of >= %(since)s
+    union select user_id from interaction where ts >= %(since)s))
 order by user_id, ts desc;
 
 -- contents --

@@ -54,7 +54,7 @@ def test_serves_and_creates_the_topics(vane_up: RunningUp) -> None:
         topic: len(describe_topic(endpoints.kafka, topic)[1])
         for topic in ("user-interactions", "product-updates", "admin-commands")
     }
-    assert partitions == {"user-interactions": 4, "product-updates": 4, "admin-commands": 1}
+    assert partitions == {"user-interactions": 2, "product-updates": 2, "admin-commands": 1}
 
 
 def test_commands_find_it_and_the_environment_wins(vane_up: RunningUp) -> None:

@@ -31,6 +31,8 @@ def main() -> int:
     libc = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
 
     def prepare() -> None:
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)  # a shell's background jobs inherit "ignore"
         if options.user:
             become(options.user, keep_dac_override=options.dac_override)
         if libc is not None:  # a change of user clears it, so it comes last

@@ -26,7 +26,9 @@ def applied(connection: Connection) -> int:
 def test_the_broker_dies(seed: int) -> None:
     with RunningUp("--no-demo", "--flows", "interactions,trends") as up:
         endpoints = up.wait_ready()
-        load = Load(seed, Mix(partitions=Settings().topic_partitions, poison=0, repeated=0), endpoints.kafka)
+        load = Load(
+            seed, Mix(partitions=Settings().topic_partitions, poison=0, repeated=0), endpoints.kafka
+        )
         settings = Settings(database_url=endpoints.postgres)
         with connect(settings, "fault test") as connection:
             load.produce(EVENTS)

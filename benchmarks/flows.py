@@ -27,7 +27,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from benchmarks.servers import Servers, servers
 from schemas.events import InteractionEvent
-from vane.interaction import event_hash, item_slot
+from vane.interaction import item_slot
 from vane.kafka_admin import create_topics, describe_topic
 from vane.preference import States
 from vane.settings import Settings, variable
@@ -141,7 +141,6 @@ def floor(settings: Settings, partition: int) -> None:
 def log_rows(events: list[InteractionEvent], offset: int) -> store.LogRows:
     """The log rows of plain events."""
     count = len(events)
-    assert event_hash("x") >= 0
     return store.LogRows(
         offset=np.arange(offset, offset + count),
         event_id=[event.event_id for event in events],

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from vane.embedded.folder import DataFolder, Endpoints
+from vane.embedded.folder import DataFolder
 from vane.errors import UsageError
 from vane.settings import Settings, load_settings, variable
 
@@ -38,19 +38,6 @@ ADDRESSES = {"kafka_bootstrap": "kafka", "database_url": "postgres", "redis_url"
 def data_folder(data_dir: Path | None) -> DataFolder:
     """The data folder by option, by VANE_DATA_DIR or by default."""
     return DataFolder(data_dir or Path(load_settings(os.environ).data_dir))
-
-
-def running_endpoints(data_dir: Path | None) -> Endpoints:
-    """Addresses of the running `vane up`, the API's too.
-
-    Raises:
-        UsageError: none runs there.
-    """
-    folder = data_folder(data_dir)
-    endpoints = folder.read_endpoints()
-    if endpoints is None:
-        raise UsageError(f"no vane up is running on {folder.path}: start it or pass its --data-dir")
-    return endpoints
 
 
 def command_settings(data_dir: Path | None, needs: Collection[str] = tuple(ADDRESSES)) -> Settings:

@@ -27,6 +27,17 @@ def default_weights() -> dict[str, float]:
     }
 
 
+class Diversity(Struct, frozen=True, kw_only=True):
+    """How much a list avoids sameness; `strength` 0 and both shares 1 leave it as it was ranked."""
+
+    strength: Annotated[float, Meta(ge=0, le=1)] = 0.05
+    """Of the similarity to what the list has already, against the relevance."""
+    author_share: Annotated[float, Meta(gt=0, le=1)] = 0.4
+    """Of the places of a list that one author may take; rounded up."""
+    category_share: Annotated[float, Meta(gt=0, le=1)] = 1.0
+    """The same for a category; a list that is asked for by category is free of it."""
+
+
 class Tuning(Struct, frozen=True, kw_only=True):
     """The tunable part of the recommender, kept as one versioned document in table `setting`.
 
@@ -40,6 +51,8 @@ class Tuning(Struct, frozen=True, kw_only=True):
     action_weights: dict[str, float] = field(default_factory=default_weights)
     excluding_actions: frozenset[str] = frozenset({"hide", "dislike", "purchase"})
     """An item stays out of a user's recommendations for ever after one of these."""
+
+    diversity: Diversity = field(default_factory=Diversity)
 
     @property
     def half_lives_s(self) -> tuple[float, float]:

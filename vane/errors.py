@@ -8,6 +8,7 @@ VaneError
 ├── InvalidRequest          the HTTP client corrects the named field; 422
 ├── NotFound                404
 ├── Unavailable             try again later; 503
+├── UnusableModel           refuse the learned model and go on with the default one
 ├── Fenced                  leave the partition to its new owner; exit code 75
 ├── Outdated                start again, to do what is asked by now; exit code 75
 └── OperatorNeeded          stop until a person has decided; exit code 78
@@ -76,6 +77,10 @@ class Unavailable(VaneError):  # noqa: N818
     """A server that is needed does not answer: try again later."""
 
     http_status = 503
+
+
+class UnusableModel(VaneError):  # noqa: N818
+    """A learned model is damaged or reads other features: refuse it, go on with the default."""
 
 
 class Fenced(VaneError):  # noqa: N818

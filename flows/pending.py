@@ -41,7 +41,8 @@ class PendingResolver:
                 return []
             items, item = index_keys(event.item_id for event in waiting)
             rows, versions = session.items.find(session.connection, items)
-            users, user = index_keys(event.user_id for event in waiting)
+            names = session.resolve(event.user_id for event in waiting)
+            users, user = index_keys(names)
             order = np.argsort(user, kind="stable")
             events = Events(
                 user=user[order],

@@ -155,7 +155,8 @@ class PreferenceWriter:
             raise Unavailable("dead letters were brought back by another worker meanwhile")
 
     def _plan(self, batch: Batch) -> _Work:
-        users, user = index_keys(event.user_id for event in batch.events)
+        names = self._session.resolve(event.user_id for event in batch.events)
+        users, user = index_keys(names)
         items, item = index_keys(event.item_id for event in batch.events)
         rows, versions = self._session.items.find(self._session.connection, items)
         order = np.argsort(user, kind="stable")
@@ -177,11 +178,12 @@ class PreferenceWriter:
             return
         rows, known = work.row[fresh], work.item_known[fresh].tolist()
         events = [batch.events[row] for row in rows.tolist()]
+        users = work.plan.events.user[fresh].tolist()
         excluding = self._tuning.current.excluding_actions
         log = store.LogRows(
             offset=batch.offset[rows],
             event_id=[event.event_id for event in events],
-            user_id=[event.user_id for event in events],
+            user_id=[work.plan.users[row] for row in users],
             item_id=[event.item_id for event in events],
             action=[event.action for event in events],
             ts_us=batch.ts_us[rows],

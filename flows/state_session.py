@@ -1,23 +1,24 @@
 """A worker's connection with its caches, and the two ways in which it writes safely.
 
 `surely` commits exactly once although answers get lost; `write_states` writes each state only over
-the version that it was computed from.
+the version that it was computed from. A plan that meets a merged user is made again by `surely`.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from threading import Event as StopEvent
 
 import numpy as np
 
+from flows.aliases import Aliases, UsersMerged
 from flows.item_vectors import ItemVectors
 from flows.live_tuning import LiveTuning
 from flows.plan import HalfLives, Plan
 from flows.user_states import UserStates
 from vane.errors import Unavailable
 from vane.preference import Events, States
-from vane.replay import replay
+from vane.replay import read_current
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.connection import Connection, connect, translated
@@ -42,6 +43,7 @@ class StateSession:
         self._settings, self._stop, self._tuning = settings, stop, tuning
         room = max(2 * settings.chunk_events_max, PENDING_EVENTS_MAX)
         self._users = UserStates(max(settings.user_cache_users, room), DIMENSION)
+        self._aliases = Aliases(max(settings.user_cache_users, room))
         self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION)
         self.connection = self._connect()
 
@@ -55,6 +57,8 @@ class StateSession:
             try:
                 with translated():
                     return [] if uncertain and committed() else commit()
+            except UsersMerged as merged:
+                log.info("%s; planning again", merged)
             except Unavailable as error:
                 log.warning("%s; trying again", error)
                 uncertain = True
@@ -67,6 +71,7 @@ class StateSession:
             Unavailable: Postgres does not answer and the process is told to stop.
         """
         self._users.clear()
+        self._aliases.clear()
         self.items.clear()
         self.connection.close()
         self.connection = self._connect()
@@ -86,8 +91,12 @@ class StateSession:
                 return connection
         raise AssertionError("the waits never end")
 
+    def resolve(self, users: Iterable[str]) -> Iterable[str]:
+        """The users as whom these count, as far as merges are known here."""
+        return self._aliases.resolve(users)
+
     def plan(self, users: list[str], events: Events, *, counting: bool) -> Plan:
-        """What the events do to the users as they are known here."""
+        """What the events do to the resolved users as they are known here."""
         base = self._users.read(users, self._read)
         return Plan.make(users, events, base, self.items.matrix, self._lives, counting=counting)
 
@@ -102,15 +111,15 @@ class StateSession:
         return self._tuning.current.half_lives_s
 
     def _read(self, users: Sequence[str]) -> States:
-        """States from Postgres, those of former half-lives replayed from the log."""
-        states, generation = store.read_states(self.connection, users, DIMENSION)
-        current = self._tuning.current.generation
-        if (generation > current).any():
-            raise Unavailable("the half-lives were changed")
-        former = np.flatnonzero((generation > 0) & (generation < current))
-        if len(former):
-            names = [users[row] for row in former.tolist()]
-            states.put(former, replay(self.connection, names, states.take(former), self._lives))
+        """States from Postgres, those of former half-lives replayed from the log.
+
+        Raises:
+            UsersMerged: some of the users count as others.
+        """
+        states, merged = read_current(self.connection, users, self._tuning.current, DIMENSION)
+        if merged:
+            self._aliases.add(merged)
+            raise UsersMerged(f"{len(merged)} of {len(users)} users were merged into others")
         return states
 
     def write_states(self, plan: Plan) -> bool:

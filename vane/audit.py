@@ -110,6 +110,7 @@ def _check_users(
     since: datetime | None = None,
 ) -> None:
     report.add_rows(snapshot.users_without_events(user, LISTED_MAX))
+    report.add_rows(snapshot.half_merged(user, LISTED_MAX))
     contents = _Contents(snapshot)
     events = contents.attach(snapshot.user_events(user, since), report, advance)
     expected = _expected_users(events, half_lives_s)

@@ -43,7 +43,7 @@ def rebuild_these(connection: Connection, tuning: Tuning, users: Sequence[str]) 
     changes: Changes = []
     left = sorted(users)
     while left:
-        base, _ = read_states(connection, left, DIMENSION)
+        base, *_ = read_states(connection, left, DIMENSION)
         known = np.flatnonzero(base.version > 0)
         names = [left[row] for row in known.tolist()]
         if not names:

@@ -4,9 +4,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vane.errors import Unavailable
 from vane.preference import NO_VECTOR, Events, States, add_terms
 from vane.store.connection import Connection
+from vane.store.interactions import read_states
 from vane.store.replay import Term, read_contents, read_terms
+from vane.tuning import Tuning
+
+
+def read_current(
+    connection: Connection, users: Sequence[str], tuning: Tuning, dimension: int
+) -> tuple[States, dict[str, str]]:
+    """The states of `users`, those of former half-lives replayed, and who was merged into whom.
+
+    Raises:
+        Unavailable: the half-lives are newer than `tuning`.
+    """
+    states, generation, aliases = read_states(connection, users, dimension)
+    if (generation > tuning.generation).any():
+        raise Unavailable("the half-lives were changed")
+    former = np.flatnonzero((generation > 0) & (generation < tuning.generation))
+    if len(former):
+        names = [users[row] for row in former.tolist()]
+        lives = tuning.half_lives_s
+        states.put(former, replay(connection, names, states.take(former), lives))
+    return states, aliases
 
 
 def replay(

@@ -69,21 +69,22 @@ def prepare(connection: Connection) -> None:
 
 def read_states(
     connection: Connection, users: Sequence[str], dimension: int
-) -> tuple[States, Ints]:
-    """The states of `users`, one row each in their order, and the generation of each.
+) -> tuple[States, Ints, dict[str, str]]:
+    """The states of `users`, one row each in their order, the generation of each, and aliases.
 
-    A new user's state is empty, its version and generation 0.
+    A new user's state is empty, its version and generation 0. Of the users who were merged into
+    others, the last part says into whom.
     """
     states, generation = States.empty(len(users), dimension), np.zeros(len(users), np.int64)
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(_SQL["read_states"], {"users": list(users)}).fetchall()
     if not rows:
-        return states, generation
+        return states, generation, {}
     columns = tuple(zip(*rows, strict=True))
-    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-1]
+    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-2]
     place = {user: row for row, user in enumerate(users)}
     found = [place[name] for name in names]
-    generation[found] = columns[-1]
+    generation[found] = columns[-2]
     vectors = [binary.read_vectors(cells, ">f4", dimension) for cells in (long, short)]
     states.put(
         found,
@@ -97,7 +98,8 @@ def read_states(
             recent=np.frombuffer(b"".join(recent), "<u8").reshape(-1, HORIZON_EVENTS),
         ),
     )
-    return states, generation
+    merged = zip(names, columns[-1], strict=True)
+    return states, generation, {name: account for name, account in merged if account is not None}
 
 
 def write_states(

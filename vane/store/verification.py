@@ -151,6 +151,12 @@ class Snapshot:
         """States of which the log knows nothing."""
         return self._orphans("users_without_events", "user", user=user, limit=limit)
 
+    def half_merged(self, user: str | None, limit: int) -> Differences:
+        """Users who were merged into others, but not with all that belongs to it."""
+        rows = self._rows("half_merged", user=user, limit=limit)
+        listed = [(f"user {name}", "is merged into another, but not wholly") for name, _ in rows]
+        return Differences(listed, rows[0][1] if rows else 0)
+
     def trends(self, items: Iterable[str]) -> dict[str, TrendState]:
         """The trends of these items, where they exist."""
         return {

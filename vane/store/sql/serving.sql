@@ -3,7 +3,7 @@ select coalesce(max(version), 0) from setting;
 
 -- user_state --
 -- One row, also for an unknown user.
-select coalesce(u.version, 0), u.as_of, coalesce(u.events, 0),
+select coalesce(u.version, 0), case when u.events > 0 then u.as_of end, coalesce(u.events, 0),
        (select coalesce(max(version), 0) from setting)
 from (select) as one left join user_preference u on u.user_id = %(user_id)s;
 

@@ -69,7 +69,18 @@ from user_preference where user_id = any(%(users)s);
 -- users_without_events --
 select user_id, count(*) over () from user_preference
 where (%(user)s::text is null or user_id = %(user)s)
+  and (events, event_hash, mass_long, mass_short, vector_norm(long), vector_norm(short))
+    <> (0, 0, 0, 0, 0, 0)
   and not exists (select from interaction where interaction.user_id = user_preference.user_id)
+order by user_id limit %(limit)s;
+
+-- half_merged --
+-- Merged users of whom the log still knows events, or whose account has no row or is merged itself.
+select user_id, count(*) over () from user_preference as visitor
+where alias_of is not null and (%(user)s::text is null or user_id = %(user)s)
+  and (exists (select from interaction where interaction.user_id = visitor.user_id)
+    or not exists (select from user_preference as account
+                   where account.user_id = visitor.alias_of and account.alias_of is null))
 order by user_id limit %(limit)s;
 
 -- item_events --

@@ -34,7 +34,9 @@ where user_id = %(visitor)s;
 update user_preference set alias_of = %(account)s where alias_of = %(visitor)s;
 
 -- move_interactions --
-update interaction set user_id = %(account)s where user_id = %(visitor)s;
+-- The name that the events came under stays: flows/trends goes by it.
+update interaction set user_id = %(account)s, visitor = coalesce(visitor, user_id)
+where user_id = %(visitor)s;
 
 -- move_pending --
 update pending set user_id = %(account)s where user_id = %(visitor)s;

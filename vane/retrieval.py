@@ -1,0 +1,361 @@
+"""Candidates for one user at one moment, each with its value under every named source. Pure numpy.
+
+One code predicts in serving and in learning: serving fills the inputs from PostgreSQL and its
+tables, `vane.replica` from a log. Three steps, so that a server may read item vectors in between:
+`follow` what people who touched the user's newest items go on to touch, choose `candidates`, and
+take their `sources`; `retrieve` does all three.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vane.item_table import COLUMNS, SEGMENT_EVENTS, SEGMENTS, ItemTable
+from vane.popularity import COLD, HALF_LIVES_S, HEATS
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+POPULAR = tuple(name.replace("heat", "popular") for name in HEATS)
+SEGMENT = "popular_alike"
+TOGETHER = ("together", "together_3d", "together_6h")
+FOLLOWED = (*TOGETHER, "next", "together_last", "together_closest")
+CONTENT = ("content_long", "content_short", "content_last", "content_closest")
+CATEGORY = "popular_category"
+ARRIVALS = "arrivals"
+SOURCES = (*POPULAR, SEGMENT, *FOLLOWED, *CONTENT, CATEGORY, ARRIVALS)
+"""The sources' names, in the order of the columns of `Sources.values`."""
+
+BUDGETS = dict.fromkeys(SOURCES, 40) | {
+    "popular_15m": 15,
+    "together_last": 15,
+    "together_closest": 15,
+    "content_last": 15,
+    "content_closest": 15,
+    CATEGORY: 15,
+    ARRIVALS: 15,
+}
+"""How many candidates each source may name."""
+
+WANTED = 300
+"""Candidates of one list."""
+
+RECENT = 50
+"""Newest distinct items of a user that are looked at."""
+
+FOLLOWED_RECENT = 20
+"""Newest items whose neighbours are followed."""
+
+CLOSEST_TOGETHER = 10
+CLOSEST_CONTENT = 8
+NEXT_RECENT = 5
+FUSION = 20.0
+"""The constant of reciprocal rank fusion: rank r adds 1 / (FUSION + r)."""
+
+NEIGHBOUR_HALF_LIVES_S = (np.inf, 259_200.0, 21_600.0)
+"""Of the three kinds of co-visitation."""
+
+NEXT_HALF_LIFE_S = 2_592_000.0
+_QUERY_HALF_LIVES = np.array([10.0, 3.0, 3.0])
+_MASS_COLUMNS = [COLUMNS.index(name) for name in ("heat_never", "heat_7d", "heat_1d")]
+_MASS_RATES = np.array([0.0, 1 / 604_800.0, 1 / 86_400.0])
+_MASS_POWERS = np.array([0.5, 0.2, 0.2])
+_RATES = 1.0 / np.array([*HALF_LIVES_S.values()])
+_COLUMN = {name: place for place, name in enumerate(SOURCES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """The user's side at this moment; item numbers are those of the table."""
+
+    recent: Ints  # (k,) distinct items, newest first, at most RECENT
+    recent_us: Ints  # (k,) time of the newest event on each
+    recent_weight: Floats  # (k,) its weight
+    events: int  # all events so far
+    long: Floats | None = None  # (d,) centred unit query
+    short: Floats | None = None
+    excluded: Ints = field(default_factory=lambda: np.zeros(0, np.int64))  # seen, hidden
+
+    @property
+    def segment(self) -> int:
+        """Which of SEGMENTS the user belongs to."""
+        return segment(self.events)
+
+
+def segment(events: int) -> int:
+    """Which of SEGMENTS a user with this many earlier events belongs to."""
+    return sum(events > limit for limit in SEGMENT_EVENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The neighbour row of an item, k neighbours; all sums decayed to `as_of_us`."""
+
+    items: Ints  # (k,) numbers
+    together: Floats  # (k, 3) by NEIGHBOUR_HALF_LIVES_S
+    next: Floats  # (k,) transitions from this item
+    mass: Doubles  # (3,) of the item's own events, by the same half-lives
+    next_mass: float
+    as_of_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the text index says: lists by source name of CONTENT, and vectors."""
+
+    lists: Mapping[str, Ints]  # numbers, nearest first
+    units: Callable[[Ints], Floats]  # (n,) -> (n, d) centred unit vectors, zero without text
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """n candidates and what each source says of them; 0 or nan: nothing."""
+
+    numbers: Ints  # (n,)
+    values: Floats  # (n, len(SOURCES))
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """Scores of the m neighbours of the user's newest items."""
+
+    numbers: Ints  # (m,) ascending
+    scores: Doubles  # (m, len(FOLLOWED))
+
+
+def retrieve(
+    table: ItemTable,
+    taste: Taste,
+    neighbours: Mapping[int, Neighbours],
+    contents: Contents | None,
+    now_us: int,
+    wanted: int = WANTED,
+    padding: np.random.Generator | None = None,
+) -> Sources:
+    """The `wanted` best candidates for this user now, with every source's value.
+
+    Args:
+        table: refreshed; its lists of the strongest are read.
+        taste: the user.
+        neighbours: rows of the newest FOLLOWED_RECENT items, by number, where there are any.
+        contents: None where no item of the user's has text.
+        now_us: the moment.
+        wanted: candidates at most.
+        padding: fills up with random items of the catalogue; for learning, which must see
+            negatives that no source names.
+    """
+    followed = follow(table, taste, neighbours, now_us)
+    lists = contents.lists if contents else {}
+    numbers = candidates(table, taste, followed, lists, now_us, wanted)
+    if padding is not None:
+        numbers = pad(table, taste, numbers, wanted, padding)
+    return sources(table, taste, followed, contents.units if contents else None, numbers, now_us)
+
+
+def follow(
+    table: ItemTable, taste: Taste, neighbours: Mapping[int, Neighbours], now_us: int
+) -> Followed:
+    """Join the neighbour rows of the user's newest items into one score an item and kind."""
+    places = [p for p, j in enumerate(taste.recent[:FOLLOWED_RECENT].tolist()) if j in neighbours]
+    rows = [neighbours[int(taste.recent[place])] for place in places]
+    if not rows:
+        return Followed(np.zeros(0, np.int64), np.zeros((0, len(FOLLOWED))))
+    place = np.repeat(places, [len(row.items) for row in rows])
+    numbers, slot = np.unique(np.concatenate([row.items for row in rows]), return_inverse=True)
+    shares = np.concatenate([_shares(row, now_us) for row in rows])
+    scores = np.zeros((len(numbers), len(FOLLOWED)))
+    for kind, half_life in enumerate(_QUERY_HALF_LIVES):
+        scores[:, kind] = np.bincount(
+            slot, shares[:, kind] * np.exp2(-place / half_life), len(numbers)
+        )
+    early = place < NEXT_RECENT
+    scores[:, 3] = np.bincount(slot[early], (shares[:, 3] * np.exp2(-place))[early], len(numbers))
+    last = place == 0
+    scores[slot[last], 4] = shares[last, 1]
+    closest = place < CLOSEST_TOGETHER
+    np.maximum.at(scores[:, 5], slot[closest], shares[closest, 0])
+    mass = _mass(table, numbers, now_us)
+    scores[:, :3] /= (mass + 1.0) ** _MASS_POWERS
+    scores[:, 5] /= np.sqrt(mass[:, 0] + 1.0)
+    return Followed(numbers, scores)
+
+
+def _shares(row: Neighbours, now_us: int) -> Doubles:
+    """(k, 4): togetherness relative to the root of the item's own mass, and transitions."""
+    age_s = max(0.0, (now_us - row.as_of_us) / 1e6)
+    left = np.exp2(-age_s / np.array(NEIGHBOUR_HALF_LIVES_S))
+    mass = np.maximum(row.mass * left, 1e-9)
+    next_left = np.exp2(-age_s / NEXT_HALF_LIFE_S)
+    together = row.together * (left / np.sqrt(mass))
+    following = row.next * (next_left / (row.next_mass * next_left + 1.0))
+    return np.column_stack([together, following])
+
+
+def _mass(table: ItemTable, numbers: Ints, now_us: int) -> Doubles:
+    heats = table.heats[numbers][:, _MASS_COLUMNS]
+    return np.asarray(np.exp2(np.minimum(heats - now_us / 1e6 * _MASS_RATES, 60.0)))
+
+
+def candidates(
+    table: ItemTable,
+    taste: Taste,
+    followed: Followed,
+    lists: Mapping[str, Ints],
+    now_us: int,
+    wanted: int = WANTED,
+) -> Ints:
+    """The union of every source's list, cut by reciprocal rank fusion; best first."""
+    blocked = np.zeros(len(table), np.bool_)
+    blocked[taste.excluded] = True
+    named = [
+        listed[: BUDGETS[name]]
+        for name, listed in _lists(table, taste, followed, lists, blocked, now_us).items()
+    ]
+    numbers, slot = np.unique(np.concatenate(named), return_inverse=True)
+    ranks = np.concatenate([np.arange(len(listed)) for listed in named])
+    fused = np.bincount(slot, 1.0 / (FUSION + ranks), len(numbers))
+    best = np.argsort(-fused, kind="stable")[:wanted]
+    return np.asarray(numbers[best])
+
+
+def _lists(
+    table: ItemTable,
+    taste: Taste,
+    followed: Followed,
+    lists: Mapping[str, Ints],
+    blocked: NDArray[np.bool_],
+    now_us: int,
+) -> dict[str, Ints]:
+    """Each source's items that may be shown, best first."""
+    named = {name: table.top(place) for place, name in enumerate(POPULAR)}
+    named[SEGMENT] = table.top(COLUMNS.index(SEGMENTS[taste.segment]))
+    for place, name in enumerate(FOLLOWED):
+        score = np.where(blocked[followed.numbers], 0.0, followed.scores[:, place])
+        best = _best(score, BUDGETS[name])
+        named[name] = followed.numbers[best[score[best] > 0]]
+    named |= lists
+    named[CATEGORY] = _of_categories(table, taste)
+    named[ARRIVALS] = table.newest(now_us)
+    return {
+        name: listed[~blocked[listed] & table.selectable(listed)] for name, listed in named.items()
+    }
+
+
+def _of_categories(table: ItemTable, taste: Taste) -> Ints:
+    """The strongest of the user's two most frequent categories, in turn."""
+    codes = table.category[taste.recent]
+    codes = codes[codes >= 0]
+    if not len(codes):
+        return codes.astype(np.int64)
+    counts = np.bincount(codes)
+    favourite = np.argsort(-counts, kind="stable")[:2]
+    tops = [table.top_of_category(int(code)) for code in favourite if counts[code]]
+    place = np.concatenate([np.arange(len(top)) for top in tops])
+    return np.asarray(np.concatenate(tops)[np.argsort(place, kind="stable")])
+
+
+def _best(score: Doubles, count: int) -> Ints:
+    if len(score) > count:
+        kept = np.sort(np.argpartition(-score, count)[:count])
+        return np.asarray(kept[np.argsort(-score[kept], kind="stable")])
+    return np.argsort(-score, kind="stable")
+
+
+def closest(nearest: Sequence[tuple[Ints, Floats]]) -> Ints:
+    """Join the neighbour lists (numbers, cosines) of several items: the list of content_closest."""
+    numbers = np.concatenate([listed for listed, _ in nearest])
+    cosines = np.concatenate([cosines for _, cosines in nearest])
+    ordered = numbers[np.argsort(-cosines, kind="stable")]
+    _, first = np.unique(ordered, return_index=True)
+    return np.asarray(ordered[np.sort(first)])
+
+
+def pad(
+    table: ItemTable, taste: Taste, numbers: Ints, wanted: int, rng: np.random.Generator
+) -> Ints:
+    """The candidates and then random other items that may be shown, `wanted` in all if possible."""
+    missing = wanted - len(numbers)
+    if missing <= 0 or not len(table):
+        return numbers
+    drawn = (
+        rng.permutation(len(table))
+        if len(table) < 8 * wanted
+        else np.unique(rng.integers(0, len(table), 4 * wanted))
+    )
+    rng.shuffle(drawn)
+    drawn = drawn[table.selectable(drawn)]
+    drawn = drawn[~np.isin(drawn, np.concatenate([numbers, taste.excluded]))]
+    return np.concatenate([numbers, drawn[:missing]])
+
+
+def sources(
+    table: ItemTable,
+    taste: Taste,
+    followed: Followed,
+    units: Callable[[Ints], Floats] | None,
+    numbers: Ints,
+    now_us: int,
+) -> Sources:
+    """Every source's value for these items, whichever source named them."""
+    values = np.zeros((len(numbers), len(SOURCES)), np.float32)
+    popular = _popularity(table, taste, numbers, now_us)
+    values[:, : popular.shape[1]] = popular
+    if len(followed.numbers):
+        place = np.minimum(np.searchsorted(followed.numbers, numbers), len(followed.numbers) - 1)
+        known = followed.numbers[place] == numbers
+        start = _COLUMN[FOLLOWED[0]]
+        values[known, start : start + len(FOLLOWED)] = followed.scores[place[known]]
+    start = _COLUMN[CONTENT[0]]
+    values[:, start : start + len(CONTENT)] = _likeness(taste, units, numbers)
+    values[:, _COLUMN[CATEGORY]] = _category_share(table, taste, numbers)
+    age_h = (now_us - table.since_us[numbers]) / 3.6e9
+    values[:, _COLUMN[ARRIVALS]] = np.where(age_h >= 0, 24.0 / (24.0 + np.abs(age_h)), 0.0)
+    return Sources(numbers, values)
+
+
+def _popularity(table: ItemTable, taste: Taste, numbers: Ints, now_us: int) -> Doubles:
+    """(n, 9): decayed to now; by the event clock relative to the strongest."""
+    heats = table.heats[numbers]
+    timed = len(_RATES)
+    levels = heats[:, : len(COLUMNS) - len(SEGMENTS) + 1].copy()
+    levels[:, :timed] -= now_us / 1e6 * _RATES
+    for column in range(timed, len(HEATS)):
+        strongest = table.top(column)[:1]
+        levels[:, column] -= table.heats[strongest, column].max(initial=0.0)
+    own = COLUMNS.index(SEGMENTS[taste.segment])
+    levels[:, -1] = heats[:, own] - now_us / 1e6 / 86_400.0
+    return np.asarray(np.exp2(np.clip(levels, COLD, 60.0)))
+
+
+def _likeness(taste: Taste, units: Callable[[Ints], Floats] | None, numbers: Ints) -> Floats:
+    """(n, 4) cosines by CONTENT, nan where an item or the user has no text."""
+    values = np.full((len(numbers), len(CONTENT)), np.nan, np.float32)
+    if units is None:
+        return values
+    vectors = units(np.concatenate([taste.recent[:CLOSEST_CONTENT], numbers]))
+    causes = vectors[: len(taste.recent[:CLOSEST_CONTENT])]
+    items = vectors[len(causes) :]
+    textless = ~items.any(axis=1)
+    for place, query in enumerate((taste.long, taste.short)):
+        if query is not None:
+            values[:, place] = items @ query
+    worded = causes[causes.any(axis=1)]
+    if len(worded):
+        cosines = items @ worded.T
+        values[:, 2] = cosines[:, 0]
+        values[:, 3] = cosines.max(axis=1)
+    values[textless] = np.nan
+    return values
+
+
+def _category_share(table: ItemTable, taste: Taste, numbers: Ints) -> Doubles:
+    """What part of the user's newest items is of each candidate's category."""
+    codes = table.category[taste.recent]
+    if not (codes >= 0).any():
+        return np.zeros(len(numbers))
+    shares = np.bincount(codes[codes >= 0], minlength=len(table.codes["category"])) / len(codes)
+    mine = table.category[numbers]
+    return np.where(mine >= 0, shares[np.maximum(mine, 0)], 0.0)

@@ -238,13 +238,16 @@ class ServingStore:
             raise
 
     async def _read(self, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]]:
-        """The rows of each named query, all sent at once."""
+        return await self.read(*((_SQL[name], fields) for name, fields in queries))
+
+    async def read(self, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]]:
+        """The rows of each query, all sent at once."""
         cursors: list[AsyncCursor[Any]] = []
         async with self.connection() as opened:
             async with opened.pipeline():
-                for name, fields in queries:
+                for query, fields in queries:
                     cursor = opened.cursor(binary=True)
-                    cursors.append(await cursor.execute(_SQL[name], fields))
+                    cursors.append(await cursor.execute(query, fields))
             return [await cursor.fetchall() for cursor in cursors]
 
     def _discard_broken(self) -> None:

@@ -1,0 +1,160 @@
+"""What a list is made from, of one user at one moment: bounded however long the history is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vane.store import binary
+from vane.store.serving import DIMENSION, Detail, ServingStore, UserState, literal
+from vane.store.sql import load_queries
+
+NEAR_ITEMS = 40
+"""What is nearest to each of a user's tastes."""
+NEAREST_ITEMS = 60
+"""What is nearest to one item."""
+PAST_EVENTS_MAX = 500
+"""Newest events of a user among which are the newest items."""
+SEEN_EVENTS_MAX = 2_000
+"""A user has seen the items of this many newest events."""
+HIDDEN_ITEMS_MAX = 2_000
+"""Of more hidden items only these are known at once; see `ServingStore.still_hidden`."""
+
+_SQL = load_queries("moments")
+
+
+class PastEvent(NamedTuple):
+    """An event of a user."""
+
+    item_id: str
+    action: str
+    ts_us: int
+    weight: float
+
+
+class Tastes(NamedTuple):
+    """A user's preference vectors (d,) with the decayed sums of the weights behind them."""
+
+    long: NDArray[np.float32]
+    short: NDArray[np.float32]
+    mass_long: float
+    mass_short: float
+
+
+class About(NamedTuple):
+    """What is known of a user, in ids.
+
+    Attributes:
+        state: read first, so the rest is at least as new as its version.
+        tastes: None where no item of the user's has text.
+        past: the newest events, newest first, at most PAST_EVENTS_MAX.
+        seen: items of the newest SEEN_EVENTS_MAX events.
+        hidden: items that must stay out, at most HIDDEN_ITEMS_MAX of them.
+        near_long: what is nearest to the long taste, nearest first, without the two above.
+        near_short: the same for the short one.
+    """
+
+    state: UserState
+    tastes: Tastes | None
+    past: list[PastEvent]
+    seen: list[str]
+    hidden: list[str]
+    near_long: list[str]
+    near_short: list[str]
+
+
+class NeighbourRow(NamedTuple):
+    """With what an item is visited, k neighbours; decayed to `as_of_us`.
+
+    Attributes:
+        weights: (k, 4) together by three half-lives, and transitions to the neighbour.
+        mass: (4,) of the item's own weights and transitions.
+    """
+
+    neighbours: list[str]
+    weights: NDArray[np.float32]
+    mass: NDArray[np.float64]
+    as_of_us: int
+
+
+Nearest = list[tuple[str, float]]
+"""Items with their centred cosines, nearest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which items are looked for; None: any."""
+
+    kind: str | None = None
+    category: str | None = None
+    exclude_seen: bool = True
+
+
+async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
+    """What is known of a user, in one round trip; bounded however many events there are."""
+    fields = {
+        "user_id": user_id,
+        "mean": literal(await store.item_mean()),
+        "kind": wanted.kind,
+        "category": wanted.category,
+        "exclude_seen": wanted.exclude_seen,
+        "events_max": PAST_EVENTS_MAX,
+        "seen_max": SEEN_EVENTS_MAX,
+        "hidden_max": HIDDEN_ITEMS_MAX,
+        "per_query": NEAR_ITEMS,
+    }
+    names = ("user_state", "taste", "past", "near")
+    (state,), tastes, past, (near,) = await store.read(*((_SQL[name], fields) for name in names))
+    return About(
+        UserState(*state),
+        _tastes(tastes[0]) if tastes else None,
+        [PastEvent(*row) for row in past],
+        *near,
+    )
+
+
+async def around(
+    store: ServingStore, followed: Sequence[str], compared: Sequence[str]
+) -> tuple[dict[str, NeighbourRow], dict[str, Nearest]]:
+    """The neighbour rows of some items, and what is nearest to the content of others.
+
+    Items without have none.
+    """
+    mean = literal(await store.item_mean())
+    asked = {"item_ids": list(compared), "mean": mean, "limit": NEAREST_ITEMS}
+    neighbours, nearest = await store.read(
+        (_SQL["neighbours"], {"item_ids": list(followed)}), (_SQL["nearest"], asked)
+    )
+    lists: dict[str, Nearest] = {}
+    for origin, found, cosine in nearest:
+        lists.setdefault(origin, []).append((found, cosine))
+    for listed in lists.values():
+        listed.sort(key=lambda pair: -pair[1])
+    return {row[0]: _neighbour_row(*row[1:]) for row in neighbours}, lists
+
+
+async def details(store: ServingStore, item_ids: Sequence[str]) -> dict[str, Detail]:
+    """What lists show of these items, with their contents; those that went have none."""
+    (rows,) = await store.read((_SQL["details"], {"item_ids": list(item_ids)}))
+    return {row[0]: Detail(*row) for row in rows}
+
+
+async def still_hidden(store: ServingStore, user_id: str, item_ids: Sequence[str]) -> set[str]:
+    """Which of these items the user hid, disliked or bought."""
+    fields = {"user_id": user_id, "item_ids": list(item_ids)}
+    (rows,) = await store.read((_SQL["still_hidden"], fields))
+    return {item_id for (item_id,) in rows}
+
+
+def _tastes(row: Sequence[Any]) -> Tastes:
+    long, short = binary.read_vectors(row[:2], ">f4", DIMENSION)
+    return Tastes(long, short, *row[2:])
+
+
+def _neighbour_row(
+    neighbours: list[str], weights: bytes, mass: list[float], as_of_us: int
+) -> NeighbourRow:
+    cells = np.frombuffer(weights, "<f4").reshape(len(neighbours), 4)
+    return NeighbourRow(neighbours, cells, np.array(mass), as_of_us)

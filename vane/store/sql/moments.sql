@@ -1,0 +1,85 @@
+-- user_state --
+-- One row, also for an unknown user.
+select coalesce(u.version, 0), case when u.events > 0 then u.as_of end, coalesce(u.events, 0),
+       (select coalesce(max(version), 0) from setting)
+from (select) as one left join user_preference u on u.user_id = %(user_id)s;
+
+-- taste --
+-- A user's preference vectors with their masses; no row for who has none.
+select long, short, mass_long, mass_short from user_preference
+where user_id = %(user_id)s and vector_norm(long) > 0;
+
+-- past --
+-- A user's newest events, each with the last thing done.
+select item_id, action, (extract(epoch from ts) * 1000000)::bigint, weight
+from interaction where user_id = %(user_id)s
+order by ts desc, log_id desc, "offset" desc limit %(events_max)s;
+
+-- near --
+-- What the user has seen, what must stay out, and what is nearest to the centred queries, nearest first.
+-- `offered` is inlined into both searches.
+with taste as materialized (
+    select l2_normalize(long - %(mean)s::vector * array_fill(mass_long::real, array[384])::vector)
+               ::halfvec(384) as long,
+           l2_normalize(short - %(mean)s::vector * array_fill(mass_short::real, array[384])::vector)
+               ::halfvec(384) as short
+    from user_preference
+    where user_id = %(user_id)s and vector_norm(long) > 0
+), seen as materialized (
+    select distinct item_id from (
+        select item_id from interaction
+        where user_id = %(user_id)s and %(exclude_seen)s
+        order by ts desc, log_id desc, "offset" desc limit %(seen_max)s
+    ) newest
+), hidden as materialized (
+    select distinct item_id from (
+        select item_id from interaction
+        where user_id = %(user_id)s and excludes limit %(hidden_max)s
+    ) some_hidden
+), offered as not materialized (
+    select item_id, content from item
+    where available and content is not null
+      and (%(kind)s::text is null or kind = %(kind)s)
+      and (%(category)s::text is null or category = %(category)s)
+      and item_id not in (select item_id from seen union all select item_id from hidden)
+)
+select array(select item_id from seen), array(select item_id from hidden),
+    array(
+        select item_id from offered where (select long from taste) is not null
+        order by content <#> (select long from taste) limit %(per_query)s
+    ), array(
+        select item_id from offered where (select short from taste) is not null
+        order by content <#> (select short from taste) limit %(per_query)s
+    );
+
+-- still_hidden --
+-- Which of these items the user hid, disliked or bought.
+select distinct item_id from interaction
+where user_id = %(user_id)s and excludes and item_id = any(%(item_ids)s);
+
+-- neighbours --
+-- With what these items are visited.
+select item_id, neighbours, weights, mass, (extract(epoch from as_of) * 1000000)::bigint
+from item_neighbour where item_id = any(%(item_ids)s);
+
+-- nearest --
+-- The nearest to each item's content, seen from the mean item, with their cosines from there.
+with origin as materialized (
+    select item_id as origin_id,
+        l2_normalize(content::vector - %(mean)s::vector)::halfvec(384) as query
+    from item
+    where item_id = any(%(item_ids)s) and content is not null
+      and vector_norm(content::vector - %(mean)s::vector) > 0
+)
+select origin_id, item_id, 1 - ((content::vector - %(mean)s::vector) <=> query::vector)
+from origin cross join lateral (
+    select item_id, content from item
+    where available and content is not null and item_id <> origin_id
+    order by content <#> query limit %(limit)s
+) found;
+
+-- details --
+-- What a list shows of its items.
+select item_id, title, kind, category, tags, price, currency, image_url, url,
+       content
+from item where item_id = any(%(item_ids)s);

@@ -24,12 +24,14 @@ DOCUMENTED = [
     responses.AcceptedEvents,
     responses.Session,
     responses.Account,
+    responses.MergedUser,
     responses.Status,
     responses.Health,
     responses.Problem,
     events.InteractionEvent,
     requests.SessionRequest,
     requests.AccountRequest,
+    requests.MergeRequest,
 ]
 
 

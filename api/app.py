@@ -9,7 +9,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import admin, events, health, items, pictures, problems, search, sessions, users
+from api import admin, events, health, items, merge, pictures, problems, search, sessions, users
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.front import Front
 from api.page import page_router
@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(Front)
     problems.install(app)
-    for module in (users, items, search, events, sessions, admin, health, pictures):
+    for module in (users, items, search, events, sessions, merge, admin, health, pictures):
         app.include_router(module.router)
     app.include_router(page_router())
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

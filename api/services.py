@@ -16,7 +16,7 @@ from api.recommend import Query, trending
 from api.waiting import AppliedOffsets
 from schemas.events import CatalogHint, PreferenceHint, TrendsHint
 from schemas.responses import ListedItem
-from vane.bus import Connected, Hint, Subscription
+from vane.bus import Connected, Hint, Publisher, Subscription
 from vane.errors import Unavailable
 from vane.settings import Settings
 from vane.store.connection import connect
@@ -47,6 +47,7 @@ class Services:
     cache: Cache
     events: EventLog
     subscription: Subscription
+    publisher: Publisher
     metrics: Metrics = field(default_factory=Metrics)
     tuning: Tuning = field(default_factory=Tuning)
     memory: Memory = field(default_factory=Memory)
@@ -115,7 +116,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             cache=Cache(settings.cache_entries, settings.cache_ttl_ms / 1e3),
             events=events,
             subscription=Subscription(settings.redis_url),
+            publisher=Publisher(settings.redis_url),
         )
+        stack.callback(services.publisher.close)
         for work in (services.follow_hints(), services.refresh_memory()):
             stack.push_async_callback(_cancel, asyncio.create_task(_reported(work)))
         yield services

@@ -30,6 +30,8 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "session": (responses.Session,),
     "account-request": (requests.AccountRequest,),
     "account": (responses.Account,),
+    "merge-request": (requests.MergeRequest,),
+    "merged-user": (responses.MergedUser,),
     "status": (responses.Status,),
     "health": (responses.Health,),
     "problem": (responses.Problem,),

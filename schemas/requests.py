@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.events import NO_CONTROL
+from schemas.events import NO_CONTROL, Id
 
 _ADDRESS = {"pattern": "^[^@\\s]+@[^@\\s]+$"}
 
@@ -22,3 +22,9 @@ class AccountRequest(Struct, frozen=True):
 
     email: Email
     name: Annotated[str, Meta(max_length=200, extra_json_schema=NO_CONTROL)] = ""
+
+
+class MergeRequest(Struct, frozen=True):
+    """`POST /v1/users/{user_id}/merge`: the user id under which the user was seen until now."""
+
+    visitor: Id

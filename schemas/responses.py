@@ -143,6 +143,13 @@ class Account(Struct, frozen=True):
     name: str
 
 
+class MergedUser(Struct, frozen=True):
+    """`POST /v1/users/{user_id}/merge`: the user, and the version with the visitor's events."""
+
+    user_id: str
+    version: int
+
+
 class PartitionStatus(Struct, frozen=True):
     """Where a flow stands in a partition."""
 

@@ -10,8 +10,9 @@ numerical algorithms", 2nd ed., lemma 3.1). Item vectors are float16 and exact i
 A user's vector, in float32 (u = 2^-24): a term is rounded when its decayed weight becomes a
 float32 and when that multiplies the item's vector; at most once for each of the n terms that are
 added to it; and in each later write of the row three times (decay factor, product, sum). The row's
-`version` counts the writes, and an event causes at most two (one of them if it waited for its
-item). One more covers the exponents, whose float64 error is far below 2^-24. So
+`version` counts the writes (a merge goes on from the larger of two), and an event causes at most
+two: one that brings it, alone or by a merge, and one if it waited for its item. One more covers the
+exponents, whose float64 error is far below 2^-24. So
 
     |stored - exact| <= g_k · Σ|term|,   k = 3·min(version, 2·events) + n + 4
 

@@ -56,7 +56,8 @@ class Seed:
         assert total is not None
         mass = float(len(item_ids))
         self.connection.execute(
-            "insert into user_preference values (%s, %s, %s, %s, %s, %s, %s, %s, 0, '')",
+            "insert into user_preference values (%s, %s, %s, %s, %s, %s, %s, %s, 0, "
+            "decode(repeat('00', 512), 'hex'))",
             [user_id, total[0], total[0], mass, mass, NOW, version, len(item_ids)],
         )
 

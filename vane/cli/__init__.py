@@ -50,6 +50,7 @@ COMMANDS = {
     "rebuild": Command(
         "rebuild", "rebuild", _DATA, "Compute vectors and trends again from the log"
     ),
+    "merge": Command("merge", "merge", _DATA, "Give an account what an anonymous visitor did"),
     "dead-letters": Command("dead_letters", "app", _DATA, "Messages that could not be applied"),
     "flow": Command("flow", "flow", _OPERATE, "Run one flow: interactions, catalog or trends"),
     "api": Command("ask", "api", _OPERATE, "Run the HTTP API"),

@@ -21,6 +21,7 @@ from vane.model_file import pack, unpack
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
 
 KIND = "linear"
 

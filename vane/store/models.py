@@ -1,0 +1,157 @@
+"""Learned models in table `model`: which one serves, and how another takes its place."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from vane import linear, trees
+from vane.errors import UnusableModel
+from vane.features import FEATURES
+from vane.linear import LinearRanker
+from vane.ranking import Model
+from vane.store.connection import Connection, translated
+from vane.store.sql import load_queries
+from vane.trees import TreeRanker
+
+VERSIONS_KEPT = 5
+"""Of each kind, with the one that serves."""
+
+Positions = dict[str, int]
+"""By "log/partition": the next offset to learn from."""
+
+_log = logging.getLogger(__name__)
+_SQL = load_queries("models")
+_Ranker = TypeVar("_Ranker", LinearRanker, TreeRanker | None)
+_Row = tuple[str, int, bytes | None, Positions | None]
+
+
+class Active(NamedTuple):
+    """What serves, and what its linear part has learned from."""
+
+    model: Model
+    positions: Positions
+
+
+def default_model() -> Model:
+    """What serves before anything was learned."""
+    return Model(LinearRanker(FEATURES))
+
+
+def read_model(connection: Connection, known: Model | None = None) -> Active:
+    """The model that serves now; a damaged or foreign part is refused, and the default stands in.
+
+    Args:
+        connection: to the database.
+        known: parts of it that are still active are taken from here.
+    """
+    with translated(), connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(_SQL["active_models"], {"known": _versions(known)}).fetchall()
+    positions = next((row[3] for row in rows if row[0] == linear.KIND), None)
+    return Active(_assembled(rows, known), positions or {})
+
+
+async def load_model(connection: AsyncConnection[Any], known: Model | None = None) -> Model:
+    """`read_model` for an event loop: parsing the trees happens in a thread."""
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(_SQL["active_models"], {"known": _versions(known)})
+        rows = await cursor.fetchall()
+    return await asyncio.to_thread(_assembled, rows, known)
+
+
+def publish_linear(
+    connection: Connection, ranker: LinearRanker, positions: Positions, *, replacing: int
+) -> int | None:
+    """Let these weights serve in place of version `replacing`; 0: where nothing serves.
+
+    Returns:
+        The new version; None where another one serves by now, and nothing was written.
+    """
+    with translated(), connection.transaction():
+        connection.execute(_SQL["lock_models"])
+        if _active_version(connection, linear.KIND) != replacing:
+            return None
+        return _put(connection, linear.KIND, ranker, None, positions)
+
+
+def publish_trees(connection: Connection, ranker: TreeRanker, metrics: Mapping[str, Any]) -> int:
+    """Let these trees serve; returns their version."""
+    with translated(), connection.transaction():
+        connection.execute(_SQL["lock_models"])
+        return _put(connection, trees.KIND, ranker, metrics, None)
+
+
+def publish_model(
+    connection: Connection, model: Model, metrics: Mapping[str, Any], positions: Positions
+) -> Model:
+    """Let this model serve as a whole, without trees if it has none; returns it with versions."""
+    with translated(), connection.transaction():
+        connection.execute(_SQL["lock_models"])
+        linear_version = _put(connection, linear.KIND, model.linear, metrics, positions)
+        connection.execute(_SQL["retire"], {"kind": trees.KIND})
+        trees_version = model.trees and _put(connection, trees.KIND, model.trees, metrics, None)
+    return Model(model.linear, model.trees, linear_version, trees_version or 0)
+
+
+def _put(
+    connection: Connection,
+    kind: str,
+    ranker: LinearRanker | TreeRanker,
+    metrics: Mapping[str, Any] | None,
+    positions: Positions | None,
+) -> int:
+    connection.execute(_SQL["retire"], {"kind": kind})
+    fields = {
+        "kind": kind,
+        "features": list(ranker.features),
+        "lists": ranker.lists,
+        "content": ranker.to_bytes(),
+        "metrics": None if metrics is None else Jsonb(metrics, dumps=msgspec.json.encode),
+        "positions": None if positions is None else Jsonb(positions),
+    }
+    row = connection.execute(_SQL["insert_model"], fields).fetchone()
+    assert row is not None
+    connection.execute(_SQL["prune"], {"kind": kind, "kept": VERSIONS_KEPT})
+    return int(row[0])
+
+
+def _active_version(connection: Connection, kind: str) -> int:
+    row = connection.execute(_SQL["active_version"], {"kind": kind}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _versions(known: Model | None) -> list[int]:
+    return [known.linear_version, known.trees_version] if known else []
+
+
+def _assembled(rows: Sequence[_Row], known: Model | None) -> Model:
+    found = {kind: (version, content) for kind, version, content, _ in rows}
+    known, first = known or default_model(), default_model()
+    linear_version, weights = _part(
+        found.get(linear.KIND), known.linear, LinearRanker.from_bytes, first.linear
+    )
+    trees_version, grown = _part(found.get(trees.KIND), known.trees, TreeRanker.from_bytes, None)
+    return Model(weights, grown, linear_version, trees_version)
+
+
+def _part(
+    stored: tuple[int, bytes | None] | None,
+    known: _Ranker,
+    read: Callable[[bytes, Sequence[str]], _Ranker],
+    first: _Ranker,
+) -> tuple[int, _Ranker]:
+    """The version and the ranker to use: as stored, as known before, or the first one."""
+    if stored is None:
+        return 0, first
+    version, content = stored
+    if content is None:
+        return version, known
+    try:
+        return version, read(content, FEATURES)
+    except UnusableModel as error:
+        _log.warning("model version %d is refused, the default stands in: %s", version, error)
+        return version, first

@@ -40,6 +40,8 @@ NEIGHBOURS_MAX = 200
 PAIR_WINDOW = 20
 NEXT_WINDOW = 3
 _NEAREST = 60
+_SKETCH = 64
+_SKETCHED_FOR_ONE = 3
 _SEGMENT_COLUMNS = [COLUMNS.index(name) for name in SEGMENTS]
 
 
@@ -130,6 +132,8 @@ class Replica:
             moved = np.where(worded[:, None], vectors - self._mean, 0)
             norms = np.linalg.norm(moved, axis=1, keepdims=True)
             self._units = np.divide(moved, norms, out=np.zeros_like(moved), where=norms > 0)
+            self._basis = _principal(self._units[worded])
+            self._sketches = self._units @ self._basis
 
     def apply(self, events: Events) -> None:
         """Learn these events, in their order."""
@@ -294,10 +298,8 @@ class Replica:
         queries = {"content_long": taste.long, "content_short": taste.short}
         asked = {name: query for name, query in queries.items() if query is not None}
         if asked:
-            cosines = self._units @ np.column_stack(list(asked.values()))
-            cosines[taste.excluded] = -np.inf
-            for place, name in enumerate(asked):
-                lists[name] = _best(cosines[:, place], BUDGETS[name])
+            for name, query in asked.items():
+                lists[name] = self._nearest_to(query, taste.excluded, BUDGETS[name])[0]
         if worded:
             nearest = [self._nearest_of(item) for item in worded]
             lists["content_last"] = nearest[0][0]
@@ -307,11 +309,19 @@ class Replica:
     def _nearest_of(self, item: int) -> tuple[Ints, Floats]:
         found = self._nearest.get(item)
         if found is None:
-            cosines = self._units @ self._units[item]
-            cosines[item] = -np.inf
-            numbers = _best(cosines, _NEAREST)
-            found = self._nearest[item] = numbers, cosines[numbers]
+            itself = np.array([item])
+            found = self._nearest_to(self._units[item], itself, _NEAREST)
+            self._nearest[item] = found
         return found
+
+    def _nearest_to(self, query: Floats, excluded: Ints, count: int) -> tuple[Ints, Floats]:
+        """The nearest items and their cosines: the best of those whose sketches are nearest."""
+        rough = self._sketches @ (query @ self._basis)
+        rough[excluded] = -np.inf
+        near = _best(rough, _SKETCHED_FOR_ONE * count)
+        cosines = self._units[near] @ query
+        kept = _best(cosines, count)
+        return near[kept], cosines[kept]
 
 
 def _row(pairs: _Pairs) -> Neighbours:
@@ -331,6 +341,12 @@ def _row(pairs: _Pairs) -> Neighbours:
         next_mass=float(pairs.mass[3]),
         as_of_us=pairs.as_of_us,
     )
+
+
+def _principal(units: Floats) -> Floats:
+    """The strongest directions of unit vectors (n, d), (d, at most _SKETCH)."""
+    _, directions = np.linalg.eigh(units.T.astype(np.float64) @ units)
+    return np.ascontiguousarray(directions[:, -_SKETCH:], np.float32)
 
 
 def _best(score: Floats, count: int) -> Ints:

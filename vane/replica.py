@@ -124,12 +124,19 @@ class Replica:
         self._pairs: dict[int, _Pairs] = {}
         self._clock = 0
         self._half_lives_s = np.array(half_lives_s)
-        self._vectors = vectors
+        self.describe(vectors)
+
+    def describe(self, vectors: Floats | None) -> None:
+        """Take the items' content, in place of what was known; None: no item has text.
+
+        Items that join the table later have no text until the next call.
+        """
+        self._vectors = vectors if vectors is not None and vectors.any() else None
         self._nearest: dict[int, tuple[Ints, Floats]] = {}
-        if vectors is not None:
-            worded = np.asarray(vectors.any(axis=1))
-            self._mean = vectors[worded].mean(axis=0, dtype=np.float64).astype(np.float32)
-            moved = np.where(worded[:, None], vectors - self._mean, 0)
+        if self._vectors is not None:
+            worded = np.asarray(self._vectors.any(axis=1))
+            self._mean = self._vectors[worded].mean(axis=0, dtype=np.float64).astype(np.float32)
+            moved = np.where(worded[:, None], self._vectors - self._mean, 0)
             norms = np.linalg.norm(moved, axis=1, keepdims=True)
             self._units = np.divide(moved, norms, out=np.zeros_like(moved), where=norms > 0)
             self._basis = _principal(self._units[worded])
@@ -139,6 +146,7 @@ class Replica:
         """Learn these events, in their order."""
         if not len(events):
             return
+        self._make_room()
         self._warm(events)
         rows = zip(
             events.user.tolist(),
@@ -291,6 +299,7 @@ class Replica:
     def _contents(self, taste: Taste) -> Contents | None:
         if self._vectors is None:
             return None
+        self._make_room()
         worded = [
             item for item in taste.recent[:CLOSEST_CONTENT].tolist() if self._units[item].any()
         ]
@@ -306,6 +315,15 @@ class Replica:
             lists["content_closest"] = closest(nearest)
         return Contents(lists, self._units.__getitem__)
 
+    def _make_room(self) -> None:
+        """Rows without text for items that joined the table."""
+        if self._vectors is not None and len(self._vectors) < len(self.table):
+            wanted = len(self.table) + len(self.table) // 4
+            rows = ((0, wanted - len(self._vectors)), (0, 0))
+            self._vectors = np.pad(self._vectors, rows)
+            self._units = np.pad(self._units, rows)
+            self._sketches = np.pad(self._sketches, rows)
+
     def _nearest_of(self, item: int) -> tuple[Ints, Floats]:
         found = self._nearest.get(item)
         if found is None:
@@ -316,7 +334,7 @@ class Replica:
 
     def _nearest_to(self, query: Floats, excluded: Ints, count: int) -> tuple[Ints, Floats]:
         """The nearest items and their cosines: the best of those whose sketches are nearest."""
-        rough = self._sketches @ (query @ self._basis)
+        rough = self._sketches[: len(self.table)] @ (query @ self._basis)
         rough[excluded] = -np.inf
         near = _best(rough, _SKETCHED_FOR_ONE * count)
         cosines = self._units[near] @ query

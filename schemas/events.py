@@ -149,3 +149,10 @@ class TrendsHint(Struct, gc=False, frozen=True):
 
     items: int
     ts: float
+
+
+class SettingsHint(Struct, gc=False, frozen=True):
+    """Redis `vane:settings`, after a change of the settings or of the model that ranks."""
+
+    changed: Literal["settings", "model"]
+    ts: float

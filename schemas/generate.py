@@ -20,6 +20,7 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "preferences-hint": (events.PreferenceHint,),
     "catalog-hint": (events.CatalogHint,),
     "trends-hint": (events.TrendsHint,),
+    "settings-hint": (events.SettingsHint,),
     "recommendations": (responses.Recommendations,),
     "item-list": (responses.ItemList,),
     "search-results": (responses.SearchResults,),

@@ -14,11 +14,12 @@ from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from schemas.events import CatalogHint, PreferenceHint, TrendsHint
+from schemas.events import CatalogHint, PreferenceHint, SettingsHint, TrendsHint
 
 PREFERENCES = "vane:preferences"
 CATALOG = "vane:catalog"
 TRENDS = "vane:trends"
+SETTINGS = "vane:settings"
 
 SOCKET_TIMEOUT_S = 1.0
 PUBLISH_PAUSE_S = 5.0
@@ -32,11 +33,12 @@ SILENCE_S_MAX = 6.0
 
 _log = logging.getLogger(__name__)
 
-Hint = PreferenceHint | CatalogHint | TrendsHint
+Hint = PreferenceHint | CatalogHint | TrendsHint | SettingsHint
 _DECODERS: dict[bytes, Callable[[bytes], Hint]] = {
     PREFERENCES.encode(): msgspec.json.Decoder(PreferenceHint).decode,
     CATALOG.encode(): msgspec.json.Decoder(CatalogHint).decode,
     TRENDS.encode(): msgspec.json.Decoder(TrendsHint).decode,
+    SETTINGS.encode(): msgspec.json.Decoder(SettingsHint).decode,
 }
 
 

@@ -7,6 +7,7 @@ the linear one a step at each, the trees from many at once.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -42,6 +43,10 @@ class Observed(NamedTuple):
     features: Floats  # (n, F); empty where no source retrieved the target
     positive: int  # its row; -1 where there is none
     linear: Doubles  # (n,) scores of the linear ranker before it learned from this target
+
+
+Scores = Callable[[Observed], Doubles]
+"""A model's scores of a list."""
 
 
 class Split(NamedTuple):
@@ -150,7 +155,8 @@ class Learner:
 
         Args:
             events: in the order of time, none older than those before.
-            targets: rows to learn from, ascending.
+            targets: rows to learn from, ascending; left out where the user is new, or the item is
+                not new to the user.
         """
         done = 0
         for ts_us, group in groupby(targets.tolist(), lambda row: int(events.ts_us[row])):
@@ -164,8 +170,10 @@ class Learner:
         """Predict all targets of one moment, then learn from each user's basket at once."""
         baskets: dict[int, list[LabelledList]] = {}
         for row in rows:
-            user = int(events.user[row])
-            observed = self._predict(user, int(events.item[row]), int(events.ts_us[row]))
+            user, item = int(events.user[row]), int(events.item[row])
+            if not self.replica.is_news(user, item):
+                continue
+            observed = self._predict(user, item, int(events.ts_us[row]))
             self.lists.add(observed)
             if observed.positive >= 0:
                 labelled = LabelledList(observed.features, observed.positive)
@@ -183,9 +191,9 @@ class Learner:
 
 
 def challenge(
-    active: Model,
     linear: LinearRanker,
     split: Split,
+    before: Scores,
     *,
     seed: int,
     grown: Callable[[int], None] = lambda _trees: None,
@@ -193,9 +201,9 @@ def challenge(
     """Fit trees where there are enough lists, and hold the new model against the active one.
 
     Args:
-        active: what serves now.
         linear: the new model's linear ranker.
         split: what was observed while it learned.
+        before: the active model.
         seed: of the fit.
         grown: is told how many trees there are.
     """
@@ -204,12 +212,12 @@ def challenge(
         trees = TreeRanker.fit(linear.features, split.fitting, seed=seed, grown=grown)
     return Verdict(
         Model(linear, trees),
-        before=quality(split.held_out, lambda observed: active.scores(observed.features)),
-        after=quality(split.held_out, lambda observed: _new_scores(trees, observed)),
+        before=quality(split.held_out, before),
+        after=quality(split.held_out, partial(learned_scores, trees)),
     )
 
 
-def quality(held_out: Sequence[Observed], scores: Callable[[Observed], Doubles]) -> Quality:
+def quality(held_out: Sequence[Observed], scores: Scores) -> Quality:
     """How high the targets stand by these scores; all 0 where there are none."""
     if not held_out:
         return Quality(0, 0.0, 0.0, 0.0, 0.0)
@@ -223,8 +231,8 @@ def quality(held_out: Sequence[Observed], scores: Callable[[Observed], Doubles])
     return Quality(len(ranks), **means)
 
 
-def _new_scores(trees: TreeRanker | None, observed: Observed) -> Doubles:
-    """As the new model scores; its linear part as it was before it had seen the target."""
+def learned_scores(trees: TreeRanker | None, observed: Observed) -> Doubles:
+    """Scores by these trees and the linear ranker as it was before it had seen the target."""
     if trees is None:
         return observed.linear
     return blend(trees.scores(observed.features), observed.linear)

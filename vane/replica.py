@@ -185,6 +185,11 @@ class Replica:
         )
         return sources, features(sources, self.table, taste, now_us)
 
+    def is_news(self, user: int, item: int) -> bool:
+        """Whether the user is known, and has not touched the item."""
+        known = self._users.get(user)
+        return known is not None and item not in known.touched and item not in known.out
+
     def taste(self, user: int) -> Taste:
         """The user as serving would read it."""
         known = self._users.get(user) or _User()

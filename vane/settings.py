@@ -44,6 +44,18 @@ class Settings:
     user_cache_users: int = _setting(50_000, "user states a worker keeps in memory", 0, 1e8)
     item_cache_items: int = _setting(200_000, "item vectors a worker keeps in memory", 1_000, 1e9)
     trends_flush_ms: int = _setting(1_000, "time between two flushes of the trends", 10, 3.6e6)
+    learning_events_max: int = _setting(
+        200_000, "newest events that flow learning and `vane tune` replay", 1_000, 1e8
+    )
+    learning_targets_per_s: int = _setting(
+        10, "events a second that flow learning learns from at most; each takes 10 ms", 0, 1_000
+    )
+    learning_publish_ms: int = _setting(
+        5_000, "time between two publications of learned weights", 100, 3.6e6
+    )
+    learning_trees_s: int = _setting(
+        3_600, "time between two fits of the trees; early on also as lists double", 10, 1e7
+    )
     cache_ttl_ms: int = _setting(5_000, "an answer lives at most this long in the API", 0, 3.6e6)
     cache_entries: int = _setting(100_000, "answers an API process keeps in memory", 0, 1e8)
     topic_partitions: int = _setting(2, "partitions of the topics that `vane up` creates", 1, 1_000)

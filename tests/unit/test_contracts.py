@@ -106,6 +106,7 @@ GOOD: list[tuple[str, Any]] = [
     ("preferences-hint", _with(HINT, changes=[])),
     ("catalog-hint", {"items": ["i"], "ts": 1}),
     ("trends-hint", {"items": 3, "ts": 1.5}),
+    ("settings-hint", {"changed": "model", "ts": 1.5}),
 ]
 BAD: list[tuple[str, Any]] = [
     ("user-interactions", []),
@@ -146,6 +147,7 @@ BAD: list[tuple[str, Any]] = [
     ("preferences-hint", _with(HINT, changes=[["u"]])),
     ("catalog-hint", {"items": [1], "ts": 1}),
     ("trends-hint", {"ts": 1}),
+    ("settings-hint", {"changed": "weather", "ts": 1.5}),
 ]
 
 
@@ -189,7 +191,7 @@ def test_asyncapi_has_exactly_the_topics_and_channels_of_the_code() -> None:
     kafka = [c for c in ASYNCAPI["channels"].values() if "bindings" in c]
     hints = [c["address"] for c in ASYNCAPI["channels"].values() if "bindings" not in c]
     assert {channel["address"] for channel in kafka} == set(machine.TOPICS)
-    assert set(hints) == {bus.PREFERENCES, bus.CATALOG, bus.TRENDS}
+    assert set(hints) == {bus.PREFERENCES, bus.CATALOG, bus.TRENDS, bus.SETTINGS}
     for channel in kafka:
         binding = channel["bindings"]["kafka"]
         policy = machine.COMPACTED.get(channel["address"], {}).get("cleanup.policy")

@@ -83,14 +83,19 @@ class ItemChanges:
     def read(self) -> Iterator[Rows]:
         """The changes, at first all rows; no writing transaction may wait for the reader's end."""
         self._passed = self._trends_passed()
+        since = self._horizon
+        yield from self.read_catalogue()
+        for rows in self._batches("trend_changes", since):
+            yield _trends(rows)
+
+    def read_catalogue(self) -> Iterator[CatalogueRows]:
+        """The changes of the catalogue alone."""
         with translated():
             row = self._connection.execute(_SQL["horizon"]).fetchone()
         assert row is not None
         since, self._horizon = self._horizon, str(row[0])
         for rows in self._batches("catalogue_changes", since):
             yield _catalogue(rows)
-        for rows in self._batches("trend_changes", since):
-            yield _trends(rows)
 
     def set_back(self) -> bool:
         """Whether trends were begun anew since the last reading: only a new table is right then."""

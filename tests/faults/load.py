@@ -4,7 +4,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +26,13 @@ Place = tuple[int, int, int]
 Acknowledged = Callable[[KafkaError | None, Message], None]
 
 
+def counted_as(user: str, merged: Mapping[str, str]) -> str:
+    """The user whose events these are in the end."""
+    while user in merged:
+        user = merged[user]
+    return user
+
+
 @dataclass(slots=True)
 class Ledger:
     """What the broker acknowledged, and where."""
@@ -33,13 +40,15 @@ class Ledger:
     good: dict[Place, tuple[str, str]] = field(default_factory=dict)  # user, event id
     again: dict[Place, bytes] = field(default_factory=dict)
     poison: dict[Place, bytes | None] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+    """Users who count as another one by now."""
     refused: int = 0
     log: int = 0
     """The topic's log now: each time that it is made anew it has another one."""
 
     def expected(self) -> Counter[tuple[str, str]]:
         """User and event id of every event that must be applied, each once."""
-        return Counter(self.good.values())
+        return Counter((counted_as(user, self.merged), name) for user, name in self.good.values())
 
     def dead_letters(self) -> Counter[tuple[int, int, bytes | None]]:
         """Log, partition and payload of every message that must become a dead letter."""

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from psycopg.pq import TransactionStatus
 
 import flows.batch
 import flows.fetcher
 import flows.plan
 import flows.preference_writer
 import flows.topic_watch
+import vane.replay
 from flows.state_session import StateSession
 from vane.cli import main
 from vane.store import interactions, positions
@@ -82,6 +84,18 @@ def without_claim() -> None:
     interactions._SQL["take_pending"] = re.sub(
         r"delete from pending using", "select * from pending join", sql
     )
+
+
+def without_alias_check() -> None:
+    """A state that is in the way counts as the user's own, though the user was merged meanwhile."""
+    read = interactions.read_states
+
+    def own(connection: Any, *args: Any) -> Any:
+        states, generation, aliases = read(connection, *args)
+        inside = connection.info.transaction_status == TransactionStatus.INTRANS
+        return states, generation, {} if inside else aliases
+
+    patch(vane.replay, "read_states", own)
 
 
 def without_isolation() -> None:

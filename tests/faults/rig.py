@@ -15,6 +15,7 @@ from tests.faults.load import Load
 from tests.faults.proxy import Proxy
 from vane.audit import audit_all
 from vane.errors import Fenced, Unavailable
+from vane.merge import merge_users
 from vane.settings import Settings, variable
 from vane.store.connection import connect, translated
 from vane.store.tuning import read_tuning
@@ -126,6 +127,12 @@ class Rig:
             text=True,
             timeout=PATIENCE_S,
         )
+
+    def merge(self, visitor: str, account: str, *, through: Settings | None = None) -> None:
+        """Merge a user into another, without proxies or through some."""
+        with connect(through or self.settings, "fault test") as connection:
+            merge_users(connection, visitor, account)
+        self.load.ledger.merged[visitor] = account
 
     def environ(self, **more: str) -> dict[str, str]:
         """Environment of a flow."""

@@ -63,6 +63,9 @@ def postgres_faults(rig: Rig, postgres: Postgres) -> dict[str, Fault]:
         done = rig.vane("rebuild")
         assert done.returncode == 0, done.stderr
 
+    def merge() -> None:
+        rig.merge(*rig.load.random.sample(["u1", "u2", "u3"], 2))
+
     cut_after = rig.load.random.randrange(1, 300_000)
     return {
         "crash PostgreSQL": crash,
@@ -71,6 +74,7 @@ def postgres_faults(rig: Rig, postgres: Postgres) -> dict[str, Fault]:
         "cut PostgreSQL somewhere": lambda: rig.postgres.cut_after(cut_after),
         "hang PostgreSQL": hang,
         "rebuild": rebuild,
+        "merge": merge,
     }
 
 

@@ -17,6 +17,7 @@ from tests.faults.test_kafka import (
     lost_behind_a_gap,
     refilled_while_running,
 )
+from tests.faults.test_merge import PASSING_BY, merged_under_load
 from tests.faults.test_postgres import answer_lost
 from tests.faults.test_workers import both_partitions_have_everybody, killed_at_commit, zombie
 from vane.embedded.broker import Broker
@@ -35,6 +36,7 @@ ON_ANY_BROKER: dict[str, tuple[Mix, Scenario, str]] = {
     "without_duplicate_check": (MANY_TWICE, repeated, "events applied"),
     "without_lookup": (Mix(), answer_lost, "trying again"),
     "without_claim": (Mix(), item_arrives_late, "user u|drained"),
+    "without_alias_check": (PASSING_BY, merged_under_load, "events lost"),
     "without_clamp": (Mix(), odd_times, "assert"),
 }
 ON_KAFKA: dict[str, tuple[Callable[[Rig, RealKafka], None], str]] = {

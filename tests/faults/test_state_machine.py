@@ -1,4 +1,4 @@
-"""Workers, crashes, zombies, re-deliveries, lost answers and outside writers, in any order.
+"""Workers, crashes, zombies, re-deliveries, lost answers, merges, outside writers, in any order.
 
 Whatever happened: a healthy worker drains the logs at the end, and then every event is in exactly
 once by the independent oracle. With a protection taken out, the same machine finds it.
@@ -6,7 +6,7 @@ once by the independent oracle. With a protection taken out, the same machine fi
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -22,10 +22,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from flows import preference_writer
 from flows.kafka import Share
+from tests.faults.load import counted_as
 from tests.support import Worker, add_item, event, unit_vectors
 from vane.audit import audit_all
-from vane.errors import Fenced
+from vane.errors import Fenced, InvalidRequest
+from vane.merge import merge_users
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store import positions
@@ -69,6 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.produced: list[tuple[str, str]] = []  # user, event id
         self.versions: dict[str, int] = {}
         self.items: dict[str, int] = {}
+        self.merged: dict[str, str] = {}
         for share in (Share(0, 2), Share(1, 2)):
             self.start(share)
 
@@ -96,10 +100,30 @@ class Machine(RuleBasedStateMachine):
 
     @rule(user=USERS)
     def outside_writer(self, user: str) -> None:
-        """A merge, a rebuild or an erasure writes the row: the version rises."""
+        """A rebuild or an erasure writes the row: the version rises."""
         self.connection.execute(
             "update user_preference set version = version + 9 where user_id = %s", [user]
         )
+
+    @rule(visitor=USERS, account=USERS)
+    def merge(self, visitor: str, account: str) -> None:
+        with suppress(InvalidRequest):
+            merge_users(self.connection, visitor, account)
+            self.merged.setdefault(visitor, account)
+
+    @precondition(lambda self: self.workers)
+    @rule(data=st.data(), visitor=USERS, account=USERS)
+    def merge_under_a_chunk(self, data: st.DataObject, visitor: str, account: str) -> None:
+        """The plan is old when it is written."""
+        worker, partition = self.choose(data)
+        advance = positions.advance_position
+
+        def late(*args: Any, **fields: Any) -> None:
+            self.merge(visitor, account)
+            advance(*args, **fields)
+
+        with patched(preference_writer, "advance_position", late):
+            self.attempt(worker, lambda: worker.apply(worker.chunk(partition)))
 
     @rule(share=SHARES)
     def start(self, share: Share) -> None:
@@ -180,7 +204,8 @@ class Machine(RuleBasedStateMachine):
         healthy = self.workers[-1]
         healthy.drain()
         applied = self.connection.execute("select user_id, event_id from interaction").fetchall()
-        assert sorted(applied) == sorted(set(self.produced))
+        produced = {(counted_as(user, self.merged), name) for user, name in self.produced}
+        assert sorted(applied) == sorted(produced)
         ends = self.connection.execute("select next_offset from stream_position order by partition")
         assert [end for (end,) in ends] == [len(log) for log in self.logs]
         with open_snapshot(self.connection) as snapshot:
@@ -238,7 +263,13 @@ def without_the_version_check() -> tuple[dict[str, str], str, str]:
     return store._SQL, "upsert_states", re.sub(r"where old\.version.*", "", sql)
 
 
-@pytest.mark.parametrize("mutation", [without_the_fence, without_the_version_check])
+def without_the_alias() -> tuple[dict[str, str], str, str]:
+    return store._SQL, "read_states", store._SQL["read_states"].replace("alias_of", "null::text")
+
+
+@pytest.mark.parametrize(
+    "mutation", [without_the_fence, without_the_version_check, without_the_alias]
+)
 def test_the_machine_finds_a_protection_taken_out(
     small: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch, mutation: Any
 ) -> None:

@@ -1,20 +1,26 @@
 """Merging a visitor into an account beside live workers: nothing is lost or counted twice."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from itertools import permutations
 from typing import Any
 
 import pytest
 
-import flows.preference_writer
+from flows import preference_writer
 from tests.support import Worker, add_item, event, unit_vectors
+from vane import merge as merge_module
 from vane.audit import audit_all
 from vane.errors import InvalidRequest
 from vane.merge import merge_users
 from vane.rebuild import change_half_lives, rebuild_users
 from vane.settings import Settings
 from vane.store import interactions as store
+from vane.store import merge as merge_store
+from vane.store import positions
 from vane.store.connection import Connection, connect
 from vane.store.tuning import read_tuning
 from vane.store.verification import open_snapshot
@@ -27,7 +33,7 @@ VISITOR, ACCOUNT = "anon", "john"
 @pytest.fixture
 def logs() -> list[list[bytes | None]]:
     """Two partitions: six events of the visitor, six of the account, a third of unknown items."""
-    both = [
+    both: list[bytes | None] = [
         event(n, user=(VISITOR, ACCOUNT)[n % 2], item=("i0", "i1", "late")[n % 3])
         for n in range(12)
     ]
@@ -146,7 +152,7 @@ def test_a_chunk_that_was_planned_before_the_merge_is_planned_again(
 ) -> None:
     worker = start()
     worker.apply(worker.chunk(0, most=6))
-    advance = flows.preference_writer.advance_position
+    advance = positions.advance_position
     tries: list[int] = []
 
     def merge_first(*args: Any, **fields: Any) -> None:
@@ -155,7 +161,7 @@ def test_a_chunk_that_was_planned_before_the_merge_is_planned_again(
         tries.append(1)
         advance(*args, **fields)
 
-    monkeypatch.setattr(flows.preference_writer, "advance_position", merge_first)
+    monkeypatch.setattr(preference_writer, "advance_position", merge_first)
     worker.drain()
     assert len(tries) == 2
     assert events_of(connection) == {VISITOR: 0, ACCOUNT: 12}
@@ -234,6 +240,50 @@ def test_waiting_events_are_added_while_their_user_is_merged(
     assert events_of(connection) == {VISITOR: 0, ACCOUNT: 12}
     assert connection.execute("select count(*) from pending").fetchone() == (0,)
     assert_exact(connection, applied=12)
+
+
+def test_the_account_is_merged_away_meanwhile(
+    start: Start, connection: Connection, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    start().drain()
+    lock = merge_store.lock_users
+    merged: list[bool] = []
+
+    def late(*args: Any) -> None:
+        if not merged:
+            merged.append(True)
+            with connect(settings, "merge") as other:
+                merge_users(other, ACCOUNT, "boss")
+        lock(*args)
+
+    monkeypatch.setattr(merge_module, "lock_users", late)
+    assert merge_users(connection, VISITOR, ACCOUNT)[1][0] == "boss"
+    assert events_of(connection) == {VISITOR: 0, ACCOUNT: 0, "boss": 12}
+    assert_exact(connection, applied=12)
+
+
+def test_merges_in_all_directions_at_once(
+    settings: Settings, start: Start, connection: Connection, logs: Any
+) -> None:
+    """Whatever is refused: nobody's events are lost, and no alias has an alias."""
+    users = [f"u{number}" for number in range(6)]
+    logs[1] += [event(f"{user}-{n}", user, ("i0", "late")[n]) for user in users for n in range(2)]
+    worker = start()
+    worker.drain()
+    pairs = list(permutations(users, 2))
+    random.Random(1).shuffle(pairs)
+
+    def merge(mine: list[tuple[str, str]]) -> None:
+        with connect(settings, "merge") as other:
+            for pair in mine:
+                with suppress(InvalidRequest):
+                    merge_users(other, *pair)
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(merge, [pairs[third::3] for third in range(3)]))
+    worker.drain()
+    assert sorted(events_of(connection).values()) == [0] * 5 + [6, 6, 12]
+    assert_exact(connection, applied=24)
 
 
 def test_states_of_former_half_lives_are_replayed_first(

@@ -23,6 +23,9 @@ from vane.trees import TreeRanker
 LISTS_FOR_TREES = 1_000
 """Below this many lists there is only the linear ranker."""
 
+LISTS_FOR_LINEAR = 50
+"""Below this many lists nothing can be compared."""
+
 LISTS_KEPT = 8_000
 """The trees are fitted on the newest lists, at most so many."""
 

@@ -51,6 +51,8 @@ COMMANDS = {
         "rebuild", "rebuild", _DATA, "Compute vectors and trends again from the log"
     ),
     "merge": Command("merge", "merge", _DATA, "Give an account what an anonymous visitor did"),
+    "tune": Command("tune", "tune", _DATA, "Learn to rank from the log; activated only if better"),
+    "retrain": Command("tune", "retrain", _DATA, "Fit the trees of the ranking again"),
     "dead-letters": Command("dead_letters", "app", _DATA, "Messages that could not be applied"),
     "flow": Command("flow", "flow", _OPERATE, "Run one flow: interactions, catalog or trends"),
     "api": Command("ask", "api", _OPERATE, "Run the HTTP API"),

@@ -1,0 +1,175 @@
+"""`vane tune` and `vane retrain`: learned models from the site's own log."""
+
+import time
+from functools import partial
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.progress import Progress, TaskID
+
+from schemas.events import SettingsHint
+from vane.bus import SETTINGS, Publisher
+from vane.cli.context import DataDir, Json, command_settings
+from vane.cli.output import print_json
+from vane.cli.progress import progress
+from vane.features import FEATURES
+from vane.learning import (
+    LISTS_FOR_LINEAR,
+    LISTS_FOR_TREES,
+    Learner,
+    Observed,
+    Split,
+    Verdict,
+    challenge,
+    learned_scores,
+)
+from vane.linear import Doubles, LinearRanker
+from vane.ranking import Model
+from vane.rehearsal import History, read_history, rehearse
+from vane.settings import Settings
+from vane.store.connection import Connection, connect
+from vane.store.models import publish_model, publish_trees, read_model
+from vane.study import Study
+from vane.trees import TREES
+
+Events = Annotated[
+    int | None,
+    typer.Option(
+        min=1_000,
+        help="Newest events to replay.",
+        show_default="VANE_LEARNING_EVENTS_MAX",
+        metavar="COUNT",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="The same log and seed give the same model.")]
+
+
+def tune(
+    data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+    events: Events = None,
+    seed: Seed = 1,
+) -> None:
+    """Learn to rank from the log, from the beginning: linear weights and trees.
+
+    Replays the newest events in the order of time as if live: predicts each from what came before
+    it, then learns. The model is activated only if it ranks the newest fifth, which its trees did
+    not learn from, better than the active one. Serving and flows go on meanwhile.
+
+    Example: `vane tune --data-dir ~/shop`
+    """
+    _run(data_dir, events, seed, anew=True, as_json=as_json)
+
+
+def retrain(
+    data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+    events: Events = None,
+    seed: Seed = 1,
+) -> None:
+    """Fit the trees again on the newest lists; the linear weights stay as flow learning has them.
+
+    The trees are activated only if they rank the newest fifth, which they did not learn from,
+    better than the active ones.
+
+    Example: `vane retrain`
+    """
+    _run(data_dir, events, seed, anew=False, as_json=as_json)
+
+
+def _run(data_dir: DataDir, events: int | None, seed: int, *, anew: bool, as_json: bool) -> None:
+    settings = command_settings(data_dir, needs=["database_url", "redis_url"])
+    started = time.monotonic()
+    with connect(settings, "vane tune") as connection, progress() as bars:
+        active = read_model(connection).model
+        study = Study.begin(connection, settings)
+        history = read_history(connection, study, events or settings.learning_events_max)
+        linear = LinearRanker(FEATURES) if anew else active.linear
+        learner = _replayed(study, history, linear, seed, anew=anew, bars=bars)
+        split = learner.lists.split()
+        reason = _too_little(history, split, anew=anew)
+        verdict = None if reason else _judged(active, learner, split, seed, anew=anew, bars=bars)
+        if verdict and verdict.better:
+            _activate(connection, settings, verdict, history, anew=anew)
+    found = {
+        "activated": bool(verdict and verdict.better),
+        "reason": reason or ("better" if verdict and verdict.better else "not better"),
+        "events": len(history.events),
+        "lists": len(split),
+        "before": verdict and msgspec.to_builtins(verdict.before),
+        "after": verdict and msgspec.to_builtins(verdict.after),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(_told(found))
+
+
+def _replayed(
+    study: Study, history: History, linear: LinearRanker, seed: int, *, anew: bool, bars: Progress
+) -> Learner:
+    task = bars.add_task("events replayed", total=len(history.events))
+    advance = partial(_completed, bars, task)
+    return rehearse(study, history, linear, seed=seed, learns=anew, advance=advance)
+
+
+def _judged(
+    active: Model, learner: Learner, split: Split, seed: int, *, anew: bool, bars: Progress
+) -> Verdict:
+    """The new model against the active one, with the same weights where only trees are new."""
+
+    def before(observed: Observed) -> Doubles:
+        return active.scores(observed.features)
+
+    task = bars.add_task("trees fitted", total=TREES, visible=len(split) >= LISTS_FOR_TREES)
+    return challenge(
+        learner.linear,
+        split,
+        before if anew else partial(learned_scores, active.trees),
+        seed=seed,
+        grown=partial(_completed, bars, task),
+    )
+
+
+def _completed(bars: Progress, task: TaskID, count: int) -> None:
+    bars.update(task, completed=count)
+
+
+def _too_little(history: History, split: Split, *, anew: bool) -> str:
+    """Why there is nothing to compare; empty where there is."""
+    if not len(history.events):
+        return "the log has no events yet"
+    needed = LISTS_FOR_LINEAR if anew else LISTS_FOR_TREES
+    if len(split) < needed:
+        return f"too few lists to learn from: {len(split):,} of {needed:,}"
+    return ""
+
+
+def _activate(
+    connection: Connection, settings: Settings, verdict: Verdict, history: History, *, anew: bool
+) -> None:
+    metrics = {name: msgspec.to_builtins(getattr(verdict, name)) for name in ("before", "after")}
+    if anew:
+        publish_model(connection, verdict.model, metrics, history.positions)
+    elif verdict.model.trees:
+        publish_trees(connection, verdict.model.trees, metrics)
+    publisher = Publisher(settings.redis_url)
+    publisher.publish(SETTINGS, SettingsHint("model", time.time()))
+    publisher.close()
+
+
+def _told(found: dict[str, Any]) -> str:
+    before, after = found["before"], found["after"]
+    if before is None:
+        return f"Nothing was activated: {found['reason']}"
+    names = {"ndcg_10": "nDCG@10", "hr_10": "hit rate@10", "hr_20": "hit rate@20", "mrr_20": "MRR"}
+    lines = [f"{'':12} {'before':>8} {'after':>8}"]
+    lines += [f"{said:12} {before[name]:8.4f} {after[name]:8.4f}" for name, said in names.items()]
+    lines.append(
+        f"on the newest {after['targets']:,} targets, none of which the trees learned from; "
+        f"{found['lists']:,} lists of {found['events']:,} events in {found['seconds']:.0f} s"
+    )
+    lines.append("Activated" if found["activated"] else "Not better: kept the old model")
+    return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from collections.abc import Sequence
 from datetime import timedelta
 from importlib import import_module
 from threading import Event
@@ -13,13 +14,20 @@ from vane.child import announce_ready, watch_parent
 from vane.errors import VaneError
 from vane.settings import Settings
 
-FLOWS = ("interactions", "catalog", "trends")
+FLOWS = ("interactions", "catalog", "trends", "learning")
 
 EPOCH_INTERVAL = timedelta(milliseconds=500)
 
 
-def run_flow(name: str, settings: Settings, share: Share) -> None:
+def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str] = ()) -> None:
     """Build and run a flow; SIGTERM and SIGINT end it cleanly, behind a committed chunk.
+
+    Args:
+        name: one of `FLOWS`.
+        settings: of the servers and the flow.
+        share: what this process reads.
+        cluster: `host:port` of all processes of a Bytewax cluster, this one's at `share.index`;
+            none: this process knows of no others.
 
     Raises:
         VaneError: what ended the flow, however deep inside Bytewax it was raised.
@@ -32,7 +40,12 @@ def run_flow(name: str, settings: Settings, share: Share) -> None:
     flow = import_module(f"flows.{name}").build(settings, share, stop)
     announce_ready()
     try:
-        cli_main(flow, workers_per_process=1, epoch_interval=EPOCH_INTERVAL)  # type: ignore[no-untyped-call]
+        cli_main(  # type: ignore[no-untyped-call]
+            flow,
+            process_id=share.index if cluster else None,
+            addresses=list(cluster) or None,
+            epoch_interval=EPOCH_INTERVAL,
+        )
     except BaseException as error:
         raise _own(error) or error from error
 

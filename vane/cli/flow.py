@@ -17,7 +17,9 @@ from vane.errors import UsageError
 def flow(
     name: Annotated[
         str,
-        typer.Argument(help="interactions, catalog or trends", autocompletion=lambda: list(FLOWS)),
+        typer.Argument(
+            help="interactions, catalog, trends or learning", autocompletion=lambda: list(FLOWS)
+        ),
     ],
     processes: Annotated[
         int, typer.Option(min=1, help="Share the partitions between this many processes.")
@@ -26,13 +28,22 @@ def flow(
         str,
         typer.Option(help="Run only one share: INDEX/COUNT, such as 1/2; for other machines."),
     ] = "0/1",
+    process_id: Annotated[
+        int, typer.Option("--process-id", "-i", min=0, help="Place of this process in --addresses.")
+    ] = 0,
+    addresses: Annotated[
+        str,
+        typer.Option(
+            "--addresses", "-a", help="Run as one of a Bytewax cluster: host:port;host:port;…"
+        ),
+    ] = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Run one flow: interactions, catalog or trends.
+    """Run one flow: interactions, catalog, trends or learning.
 
     SIGTERM and Ctrl-C end it behind a committed chunk. Exit code 75: another worker took over a
     partition; 78: a person must decide, the message names the command. With several processes,
-    one that ends is started again alone.
+    one that ends is started again alone; in a cluster all end with the first one.
 
     Example: `vane flow interactions --processes 2`
     """
@@ -41,16 +52,26 @@ def flow(
 
     if name not in FLOWS:
         raise UsageError(f"there is no flow {name!r}: choose from {', '.join(FLOWS)}")
+    index, count = _parse_share(share)
+    cluster = addresses.split(";") if addresses else []
+    if (processes > 1) + (count > 1) + bool(cluster) > 1:
+        raise UsageError("--processes, --share and --addresses exclude each other")
+    if process_id >= max(len(cluster), 1):
+        raise UsageError(f"--process-id {process_id} is not a place in --addresses {addresses!r}")
+    settings = command_settings(data_dir)
+    if processes > 1:
+        _run_fleet(name, processes, data_dir)
+    elif cluster:
+        run_flow(name, settings, Share(process_id, len(cluster)), cluster)
+    else:
+        run_flow(name, settings, Share(index, count))
+
+
+def _parse_share(share: str) -> tuple[int, int]:
     index, _, count = share.partition("/")
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise UsageError(f"--share {share!r} is not INDEX/COUNT with INDEX below COUNT")
-    settings = command_settings(data_dir)
-    if processes == 1:
-        run_flow(name, settings, Share(int(index), int(count)))
-    elif int(count) > 1:
-        raise UsageError("--processes and --share exclude each other")
-    else:
-        _run_fleet(name, processes, data_dir)
+    return int(index), int(count)
 
 
 def _run_fleet(name: str, processes: int, data_dir: Path | None) -> None:

@@ -23,8 +23,8 @@ from vane.store.connection import connect, translated
 from vane.store.migrate import migrate
 from vane.store.positions import open_log, unread_messages
 
-FLOW_STAGES = (("interactions", "catalog"), ("trends",))
-"""The flows in the order in which they stop: trends reads what the others have committed."""
+FLOW_STAGES = (("interactions", "catalog"), ("trends", "learning"))
+"""The flows in the order in which they stop: the last read what the first have committed."""
 FLOWS = tuple(name for stage in FLOW_STAGES for name in stage)
 KAFKA_FLOWS = FLOW_STAGES[0]
 SINGLE_PARTITION = "admin-commands"

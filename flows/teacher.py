@@ -1,0 +1,199 @@
+"""Who learns in flow learning, publishes the weights, and has trees fitted in a thread."""
+
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from threading import Event
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.events import SettingsHint
+from vane.bus import SETTINGS, Publisher
+from vane.learning import (
+    LISTS_FOR_TREES,
+    LISTS_KEPT,
+    Learner,
+    Verdict,
+    challenge,
+    learned_scores,
+)
+from vane.linear import LinearRanker
+from vane.replica import Events
+from vane.settings import Settings
+from vane.store.connection import Connection
+from vane.store.history import Acts
+from vane.store.models import Positions, publish_linear, publish_trees, read_model
+from vane.study import Study
+
+log = logging.getLogger(__name__)
+
+BEHIND_SHARE = 0.05
+"""While behind, this share of the events is learned from, whatever the pace."""
+
+CATALOGUE_PAUSE_S = 60.0
+UNKNOWN_PAUSE_S = 2.0
+"""The catalogue is followed this often where events name items that are not in the replica's."""
+
+RECALLED_AT_ONCE = 5_000
+SEED = 1
+
+
+class _StoppedError(Exception):
+    """The process ends before the trees have grown."""
+
+
+class Teacher:
+    """Learns from batches of the log, in the order of the calls.
+
+    Attributes:
+        connection: of this process.
+        learned_before: where the stored weights have come to.
+    """
+
+    def __init__(self, settings: Settings, connection: Connection, stop: Event) -> None:
+        """Args: servers and pace, an own connection, and what cuts a fit short."""
+        self.connection = connection
+        self._settings, self._stop = settings, stop
+        self._publisher = Publisher(settings.redis_url)
+        self._active, self.learned_before = read_model(connection)
+        self._study = Study.begin(connection, settings)
+        self._learner = Learner(self._study.replica, _copy(self._active.linear), SEED)
+        self._rng = np.random.default_rng(SEED)
+        self._applied = 0
+        self._published = self._begun = self._learner.linear.lists
+        self._fitter = ThreadPoolExecutor(1, "trees")
+        self._fit: Future[Verdict] | None = None
+        self._fitted = self._active.trees.lists if self._active.trees else LISTS_FOR_TREES // 2
+        now = time.monotonic()
+        self._publish_due = now + settings.learning_publish_ms / 1_000
+        self._fit_due = now + settings.learning_trees_s
+        self._catalogue_read = now
+
+    @property
+    def full(self) -> bool:
+        """Whether the replica holds so many events that it should be made anew."""
+        return self._applied > 2 * self._settings.learning_events_max
+
+    def forget(self) -> None:
+        """Begin with an empty replica; what was learned stays."""
+        self._study = Study.begin(self.connection, self._settings)
+        self._learner.replica = self._study.replica
+        self._applied = 0
+
+    def recall(self, blocks: Sequence[Acts]) -> None:
+        """Apply events that were learned from before."""
+        events, _ = self._study.events(blocks)
+        self._applied += len(events)
+        for low in range(0, len(events), RECALLED_AT_ONCE):
+            if self._stop.is_set():
+                return
+            self._learner.replica.apply(events.between(low, low + RECALLED_AT_ONCE))
+
+    def learn(self, blocks: Sequence[Acts], positions: Positions, *, behind: bool) -> None:
+        """Learn from some of these events, and see to weights and trees when they are due.
+
+        Args:
+            blocks: of the log; maybe none.
+            positions: behind them.
+            behind: whether more were committed already.
+        """
+        if blocks:
+            events, wanted = self._study.events(blocks)
+            self._follow_catalogue(events)
+            self._applied += len(events)
+            self._learner.take(events, self._sample(wanted, behind=behind))
+        now = time.monotonic()
+        if now >= self._publish_due:
+            self._publish(positions)
+            self._publish_due = now + self._settings.learning_publish_ms / 1_000
+        self._see_to_trees(now)
+
+    def close(self, positions: Positions) -> None:
+        """Publish the weights, give up a fit, and leave the servers."""
+        self._fitter.shutdown(wait=True, cancel_futures=True)
+        self._publish(positions)
+        self._publisher.close()
+        self.connection.close()
+
+    def _follow_catalogue(self, events: Events) -> None:
+        table = self._learner.replica.table
+        unknown = not table.filled[events.item].all()
+        pause_s = UNKNOWN_PAUSE_S if unknown else CATALOGUE_PAUSE_S
+        if time.monotonic() >= self._catalogue_read + pause_s:
+            self._study.follow_catalogue()
+            self._catalogue_read = time.monotonic()
+
+    def _sample(self, wanted: NDArray[np.bool_], *, behind: bool) -> NDArray[np.int64]:
+        """Rows to learn from: a batch is a second of a site's life, unless it is behind."""
+        pace = self._settings.learning_targets_per_s
+        most = max(pace, round(BEHIND_SHARE * len(wanted))) if behind and pace else pace
+        rows = np.flatnonzero(wanted)
+        return np.sort(self._rng.choice(rows, most, replace=False)) if len(rows) > most else rows
+
+    def _publish(self, positions: Positions) -> None:
+        """Let the weights serve; where others were activated meanwhile, go on from these."""
+        linear = self._learner.linear
+        if linear.lists == self._published:
+            return
+        before = self._active.linear_version
+        version = publish_linear(self.connection, linear, positions, replacing=before)
+        if version is None:
+            log.info("learning: goes on from another model that was activated")
+            self._active = read_model(self.connection, self._active).model
+            self._learner.linear = _copy(self._active.linear)
+            self._begun = self._learner.linear.lists - (linear.lists - self._begun)
+        else:
+            self._active = replace(self._active, linear=_copy(linear), linear_version=version)
+            self._publisher.publish(SETTINGS, SettingsHint("model", time.time()))
+        self._published = self._learner.linear.lists
+
+    def _see_to_trees(self, now: float) -> None:
+        if self._fit is not None:
+            if self._fit.done():
+                fit, self._fit = self._fit, None
+                self._judge(fit)
+            return
+        lists = self._learner.linear.lists - self._begun
+        doubled = lists >= 2 * self._fitted and self._fitted < LISTS_KEPT
+        if lists >= LISTS_FOR_TREES and (doubled or now >= self._fit_due):
+            self._fitted, self._fit_due = lists, now + self._settings.learning_trees_s
+            self._active = read_model(self.connection, self._active).model
+            self._fit = self._fitter.submit(
+                challenge,
+                _copy(self._learner.linear),
+                self._learner.lists.split(),
+                partial(learned_scores, self._active.trees),
+                seed=SEED,
+                grown=self._stop_if_asked,
+            )
+
+    def _judge(self, fit: "Future[Verdict]") -> None:
+        """Let the new trees serve if they are better."""
+        try:
+            verdict = fit.result()
+        except _StoppedError:
+            return
+        before, after = msgspec.to_builtins(verdict.before), msgspec.to_builtins(verdict.after)
+        said = f"nDCG@10 {verdict.before.ndcg_10:.4f} -> {verdict.after.ndcg_10:.4f}"
+        trees = verdict.model.trees
+        if trees is None or not verdict.better:
+            log.info("learning: new trees are not better, kept the old ones: %s", said)
+            return
+        metrics = {"before": before, "after": after}
+        version = publish_trees(self.connection, trees, metrics)
+        self._active = replace(self._active, trees=trees, trees_version=version)
+        self._publisher.publish(SETTINGS, SettingsHint("model", time.time()))
+        log.info("learning: new trees of %d lists serve: %s", trees.lists, said)
+
+    def _stop_if_asked(self, _trees: int) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
+
+
+def _copy(ranker: LinearRanker) -> LinearRanker:
+    return LinearRanker.from_bytes(ranker.to_bytes(), ranker.features)

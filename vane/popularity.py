@@ -35,6 +35,15 @@ HALF_LIVES_EVENTS = {"heat_1k": 1_000.0, "heat_10k": 10_000.0}
 HEATS = (*HALF_LIVES_S, *HALF_LIVES_EVENTS)
 """All heats, in the order of the columns of every heat array."""
 
+SEGMENT_HEATS = ("heat_few", "heat_some", "heat_many")
+"""Popularity among users with few, some, many earlier events; decays as `heat_1d`."""
+
+SEGMENT_EVENTS_MAX = (4, 20)
+"""Earlier events of a user in the first, in the second segment, at most."""
+
+COLUMNS = (*HEATS, *SEGMENT_HEATS)
+"""All columns of `Trends.heats`."""
+
 COLD = -np.inf
 """The heat of an item without a positive event."""
 
@@ -48,26 +57,42 @@ class Trends:
 
     items: list[str]
     events: Ints  # (n,): all events, also those without positive weight
-    heats: Doubles  # (n, len(HEATS))
+    weight_sum: Doubles  # (n,)
+    first_us: Ints  # (n,): event times
+    last_us: Ints  # (n,)
+    heats: Doubles  # (n, len(COLUMNS))
 
 
-def aggregate(items: list[str], ts_us: Ints, clock: Doubles, weight: Doubles) -> Trends:
+def aggregate(
+    items: list[str], ts_us: Ints, clock: Doubles, counted: Doubles, earlier: Ints
+) -> Trends:
     """What n events add, grouped by item; items in the order of their first event.
 
     Args:
         items: item id of each event.
         ts_us: (n,) microseconds since 1970.
         clock: (n,) the event clock, see `event_clock`.
-        weight: (n,) what is not positive adds no heat.
+        counted: (n,) capped weights (see `vane.histories`); what is not positive adds no heat.
+        earlier: (n,) events of the acting user before this one.
     """
     rows: dict[str, int] = {}
     group = np.array([rows.setdefault(item, len(rows)) for item in items], np.int64)
-    positive = weight > 0
-    scores = event_heats(ts_us[positive], clock[positive], weight[positive])
+    positive = counted > 0
+    scores = event_heats(ts_us[positive], clock[positive], counted[positive])
+    by_segment = np.full((len(scores), len(SEGMENT_HEATS)), COLD)
+    own = np.searchsorted(SEGMENT_EVENTS_MAX, earlier[positive])
+    by_segment[np.arange(len(scores)), own] = scores[:, HEATS.index("heat_1d")]
+    times = np.iinfo(np.int64)
+    first, last = np.full(len(rows), times.max), np.full(len(rows), times.min)
+    np.minimum.at(first, group, ts_us)
+    np.maximum.at(last, group, ts_us)
     return Trends(
         items=list(rows),
         events=np.bincount(group, minlength=len(rows)),
-        heats=_grouped_logaddexp2(group[positive], scores, len(rows)),
+        weight_sum=np.asarray(np.bincount(group, np.maximum(counted, 0.0), len(rows)), np.float64),
+        first_us=first,
+        last_us=last,
+        heats=_grouped_logaddexp2(group[positive], np.hstack([scores, by_segment]), len(rows)),
     )
 
 
@@ -79,9 +104,16 @@ def event_heats(ts_us: Ints, clock: Doubles, weight: Doubles) -> Doubles:
     return heats
 
 
-def merge(one: Doubles, other: Doubles) -> Doubles:
-    """The heats of the union of two disjoint sets of events, elementwise."""
-    return np.asarray(np.logaddexp2(one, other))
+def merge(one: Trends, other: Trends) -> Trends:
+    """The trends of the union of two disjoint sets of events on the same items, row by row."""
+    return Trends(
+        items=one.items,
+        events=one.events + other.events,
+        weight_sum=one.weight_sum + other.weight_sum,
+        first_us=np.minimum(one.first_us, other.first_us),
+        last_us=np.maximum(one.last_us, other.last_us),
+        heats=np.asarray(np.logaddexp2(one.heats, other.heats)),
+    )
 
 
 def _grouped_logaddexp2(group: Ints, scores: Doubles, groups: int) -> Doubles:
@@ -91,10 +123,11 @@ def _grouped_logaddexp2(group: Ints, scores: Doubles, groups: int) -> Doubles:
     """
     top = np.full((groups, scores.shape[1]), COLD)
     np.maximum.at(top, group, scores)
+    top[top == COLD] = 0.0
     shares = np.exp2(scores - top[group])
     sums = np.column_stack([np.bincount(group, column, groups) for column in shares.T])
     with np.errstate(divide="ignore"):
-        heats: Doubles = np.log2(sums) + np.where(sums > 0, top, 0.0)
+        heats: Doubles = np.log2(sums) + top
     return heats
 
 

@@ -100,6 +100,7 @@ def test_the_status(api: Api, seed: Seed, connection: Connection) -> None:
     seed.position("catalog", catalog, 0, 7, end=9)
     seed.position("trends/00", old, 0, 4)
     seed.position("trends/07", new, 1, 3)
+    seed.position("neighbours/00", old, 0, 9)  # what either lacks is lag
     seed.user("ada", seed.items(3)[:1])
     connection.execute("insert into setting values ('x', '1', 12)")
     answer = api.get("/v1/admin/status", headers={"X-API-Key": ADMIN_KEY})

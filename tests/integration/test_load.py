@@ -175,7 +175,10 @@ def test_loaded_events_are_counted_and_awaited(
 
     monkeypatch.setattr(load, "wait_applied", applied)
     load.events(path, wait=True, as_json=True)
-    assert awaited == ["interactions", *(f"trends/{slot:02d}" for slot in range(16))]
+    assert awaited == [
+        "interactions",
+        *(f"{part}/{slot:02d}" for part in ("trends", "neighbours") for slot in range(16)),
+    ]
     summary = json.loads(capsys.readouterr().out)
     assert (summary["events"], summary["applied"]) == (2, True)
     keys = [key for key, _ in stored(command.kafka_bootstrap, "user-interactions", 0, first + 2)]

@@ -20,9 +20,10 @@ import redis
 from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
-import flows.trends
+import flows.log_reader
 from flows.kafka import Share
-from flows.trends import Batch, LogReader, aggregate_batch, build
+from flows.log_reader import LogReader
+from flows.trends import TrendsWriter, build
 from schemas.events import TrendsHint
 from vane.bus import TRENDS
 from vane.errors import Fenced
@@ -32,7 +33,7 @@ from vane.settings import Settings
 from vane.store import trends as store
 from vane.store.connection import Connection
 from vane.store.positions import TopicIdentity, open_log
-from vane.store.trends import flush_trends, read_log_spans
+from vane.store.slot_log import read_log_spans
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 ALL_SLOTS = list(range(TREND_SLOTS))
@@ -43,6 +44,7 @@ class Logged(NamedTuple):
     item: str
     weight: float
     ts: datetime
+    user: str = ""  # each event by a user of its own
 
 
 class Log:
@@ -78,10 +80,20 @@ class Log:
             cursor.executemany(
                 'insert into interaction (log_id, partition, "offset", recorded_at, event_id, '
                 "user_id, item_id, action, ts, weight, excludes, item_slot) "
-                "values (%s, %s, %s, now(), %s, 'u', %s, 'view', %s, %s, false, %s)",
+                "values (%s, %s, %s, now(), %s, %s, %s, 'view', %s, %s, false, %s)",
                 [
-                    (self.log_id, partition, first + i, f"e{i}", item, ts, weight, item_slot(item))
-                    for i, (item, weight, ts) in enumerate(events)
+                    (
+                        self.log_id,
+                        partition,
+                        first + i,
+                        f"e{i}",
+                        user or f"user-{self.log_id}-{partition}-{first + i}",
+                        item,
+                        ts,
+                        weight,
+                        item_slot(item),
+                    )
+                    for i, (item, weight, ts, user) in enumerate(events)
                 ],
             )
 
@@ -98,16 +110,21 @@ def some_events(count: int, seed: int) -> list[Logged]:
     ]
 
 
-def flush(connection: Connection, batch: Batch) -> None:
-    flushed = aggregate_batch(batch)
-    flush_trends(connection, flushed.advances, flushed.added)
+class Process(LogReader):
+    """One process of the flow without Bytewax; neighbours are flushed with every batch."""
+
+    def __init__(
+        self, connection: Connection, slots: list[int] = ALL_SLOTS, owner: str = "test"
+    ) -> None:
+        super().__init__(connection, slots, owner)
+        self.write = TrendsWriter(connection, 0.0).write
 
 
 def catch_up(connection: Connection, slots: list[int] = ALL_SLOTS) -> int:
     """Read and flush to the end; returns the number of batches."""
-    reader, batches = LogReader(connection, slots, "test"), 0
-    while batch := reader.read_batch():
-        flush(connection, batch)
+    process, batches = Process(connection, slots), 0
+    while batch := process.read_batch():
+        process.write(batch)
         batches += 1
     return batches
 
@@ -124,8 +141,8 @@ def stored(connection: Connection) -> dict[str, tuple[int, dict[str, float]]]:
 def trends_lag(connection: Connection) -> int:
     """Committed log rows that no slot has counted."""
     row = connection.execute(
-        "select coalesce(sum(case flow when 'interactions' then applied else -applied end), 0) "
-        "from stream_position"
+        "select coalesce(sum(applied) filter (where flow = 'interactions'), 0) - "
+        "coalesce(sum(applied) filter (where flow like 'trends/%'), 0) from stream_position"
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -136,7 +153,7 @@ def assert_exact(connection: Connection, events: list[Logged]) -> None:
     trends = stored(connection)
     assert {item: events for item, (events, _) in trends.items()} == Counter(e.item for e in events)
     sums: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for item, weight, ts in events:
+    for item, weight, ts, _ in events:
         for name, half_life_s in HALF_LIVES_S.items():
             sums[item, name].append(
                 max(weight, 0) * 2 ** ((ts - START).total_seconds() / half_life_s)
@@ -150,7 +167,7 @@ def assert_exact(connection: Connection, events: list[Logged]) -> None:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flows.trends, "BATCH_OFFSETS_MAX", 100)
+    monkeypatch.setattr(flows.log_reader, "BATCH_OFFSETS_MAX", 100)
 
 
 @pytest.fixture
@@ -195,7 +212,7 @@ def test_an_older_log_is_read_first_and_to_its_end(connection: Connection, log: 
 def test_the_event_clock_of_one_partition_depends_on_the_log_alone(
     connection: Connection, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flows.trends, "BATCH_OFFSETS_MAX", 7)
+    monkeypatch.setattr(flows.log_reader, "BATCH_OFFSETS_MAX", 7)
     events = [event._replace(weight=1.0) for event in some_events(200, seed=3)]
     log.append(0, events)
     catch_up(connection)
@@ -211,11 +228,11 @@ def test_a_crash_between_read_and_commit_loses_and_repeats_nothing(
 ) -> None:
     log.append(0, some_events(450, seed=1))
     for _ in range(3):
-        reader = LogReader(connection, ALL_SLOTS, "dies")
-        first, second = reader.read_batch(), reader.read_batch()
+        process = Process(connection, ALL_SLOTS, "dies")
+        first, second = process.read_batch(), process.read_batch()
         assert first is not None
         assert second is not None
-        flush(connection, first)
+        process.write(first)
     catch_up(connection)
     assert_exact(connection, log.events)
 
@@ -224,43 +241,45 @@ def test_a_failure_behind_the_fence_takes_the_positions_back(
     connection: Connection, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log.append(0, some_events(50, seed=1))
-    batch = LogReader(connection, ALL_SLOTS, "test").read_batch()
+    process = Process(connection)
+    batch = process.read_batch()
     assert batch is not None
     with monkeypatch.context() as patch:
         patch.setitem(store._SQL, "write_trends", "insert into item_trend (nothing) values (1)")
         with pytest.raises(psycopg.errors.UndefinedColumn):
-            flush(connection, batch)
+            process.write(batch)
     assert trends_lag(connection) == 50
-    flush(connection, batch)
+    catch_up(connection)
     assert_exact(connection, log.events)
 
 
 def test_a_batch_cannot_be_applied_twice(connection: Connection, log: Log) -> None:
     log.append(0, some_events(50, seed=1))
-    batch = LogReader(connection, ALL_SLOTS, "test").read_batch()
+    process = Process(connection)
+    batch = process.read_batch()
     assert batch is not None
-    flush(connection, batch)
+    process.write(batch)
     with pytest.raises(Fenced, match="16 of 16 slot positions are no longer ours"):
-        flush(connection, batch)
+        process.write(batch)
     assert_exact(connection, log.events)
 
 
 def test_an_owner_that_was_replaced_is_fenced_off(connection: Connection, log: Log) -> None:
     log.append(0, some_events(50, seed=1))
-    zombie = LogReader(connection, ALL_SLOTS, "zombie")
+    zombie = Process(connection, ALL_SLOTS, "zombie")
     late = zombie.read_batch()
     assert late is not None
-    successor = LogReader(connection, ALL_SLOTS, "successor")
+    successor = Process(connection, ALL_SLOTS, "successor")
     mine = successor.read_batch()
     assert mine is not None
     with pytest.raises(Fenced):
-        flush(connection, late)
-    flush(connection, mine)
+        zombie.write(late)
+    successor.write(mine)
     log.append(0, some_events(50, seed=2))
     again = zombie.read_batch()
     assert again is not None
     with pytest.raises(Fenced):
-        flush(connection, again)
+        zombie.write(again)
     catch_up(connection)
     assert_exact(connection, log.events)
 
@@ -325,11 +344,11 @@ def test_without_a_drain_a_stop_leaves_the_rest_for_the_next_start(
 
 
 SLOW_FLOW = """
-import os, flows.trends
+import os, flows.log_reader
 from flows.kafka import Share
 from flows.run import run_flow
 from vane.settings import load_settings
-flows.trends.BATCH_OFFSETS_MAX = 40
+flows.log_reader.BATCH_OFFSETS_MAX = 40
 run_flow("trends", load_settings(os.environ), Share())
 """
 

@@ -13,13 +13,13 @@ import pytest
 import xxhash
 from numpy.typing import NDArray
 
-from flows.trends import LogReader, aggregate_batch
+from flows.log_reader import LogReader
+from flows.trends import TrendsWriter
 from tests.support import Worker, add_item, event, unit_vectors
 from vane.audit import Report
 from vane.cli import main
 from vane.settings import Settings
 from vane.store.connection import Connection
-from vane.store.trends import flush_trends
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 LONG_S, SHORT_S = 30 * 86_400.0, 6 * 3_600.0
@@ -221,9 +221,9 @@ def test_what_the_flows_write_is_verified(
     worker.drain()
     worker.close()
     reader = LogReader(connection, list(range(16)), "test")
+    writer = TrendsWriter(connection, 0.0)
     while batch := reader.read_batch():
-        flush = aggregate_batch(batch)
-        flush_trends(connection, flush.advances, flush.added)
+        writer.write(batch)
     status, output = verify("--json")
     report = msgspec.json.decode(output, type=Report)
     assert report.listed == []

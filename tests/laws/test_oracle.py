@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vane.oracle import ExpectedTrend, ExpectedUser, TrendState, UserState
-from vane.popularity import HEATS, aggregate, merge
+from vane.popularity import COLUMNS, Trends, aggregate, merge
 from vane.preference import NO_VECTOR, Events, States, apply_events
 
 HALF_LIVES_S = 30 * 86_400.0, 6 * 3_600.0
@@ -111,16 +111,18 @@ def test_trends_of_the_flow_are_within_their_bound(
 
 
 def assert_trend(some: list[tuple[int, float]], cut_at: list[int]) -> None:
-    heats = np.full((1, len(HEATS)), -np.inf)
+    stored_trends: Trends | None = None
     bounds = sorted({0, len(some), *(cut for cut in cut_at if cut < len(some))})
     for low, high in pairwise(bounds):
         ts_us, weight = (np.array(column) for column in zip(*some[low:high], strict=True))
-        added = aggregate(["a"] * (high - low), ts_us, np.zeros(high - low), weight)
-        heats = merge(heats, added.heats)
+        nothing = np.zeros(high - low)
+        added = aggregate(["a"] * (high - low), ts_us, nothing, weight, nothing.astype(np.int64))
+        stored_trends = added if stored_trends is None else merge(stored_trends, added)
+    assert stored_trends is not None
     trend = ExpectedTrend("a")
     for time_us, size in sorted(some, reverse=True):
         trend.add(time_us, size)
-    stored = dict(zip(HEATS, heats[0].tolist(), strict=True))
+    stored = dict(zip(COLUMNS, stored_trends.heats[0].tolist(), strict=True))
     verdict = trend.compare(TrendState(SLOT_OF_A, len(some), stored))
     assert verdict.differences == []
     assert verdict.worst_share <= 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from vane.popularity import (
     COLD,
+    COLUMNS,
     HALF_LIVES_S,
     HEATS,
     Trends,
@@ -24,6 +25,7 @@ NOW_US = 1_700_000_000_000_000
 TOLERANCE = 1e-7
 
 Event = tuple[str, int, float, float]
+Counts = tuple[int, int, int]
 events = st.lists(
     st.tuples(
         st.sampled_from("abc"),
@@ -38,25 +40,27 @@ events = st.lists(
 
 def aggregated(some: list[Event]) -> Trends:
     items, ts_us, clock, weight = zip(*some, strict=True)
-    return aggregate(list(items), np.array(ts_us), np.array(clock), np.array(weight))
+    earlier = np.array(clock, np.int64) % 30
+    return aggregate(list(items), np.array(ts_us), np.array(clock), np.array(weight), earlier)
 
 
-def by_item(trends: Trends) -> dict[str, tuple[int, list[float]]]:
-    counts = trends.events.tolist()
-    return dict(zip(trends.items, zip(counts, trends.heats.tolist(), strict=True), strict=True))
+def by_item(trends: Trends) -> dict[str, tuple[Counts, list[float]]]:
+    counts = zip(trends.events.tolist(), trends.first_us, trends.last_us, strict=True)
+    values = np.column_stack([trends.heats, trends.weight_sum]).tolist()
+    return dict(zip(trends.items, zip(counts, values, strict=True), strict=True))
 
 
-def one_by_one(some: list[Event]) -> dict[str, tuple[int, list[float]]]:
-    state: dict[str, tuple[int, list[float]]] = {}
+def one_by_one(some: list[Event]) -> dict[str, tuple[Counts, list[float]]]:
+    state: dict[str, Trends] = {}
     for event in some:
-        [(item, (count, heats))] = by_item(aggregated([event])).items()
-        before, old = state.get(item, (0, [COLD] * len(HEATS)))
-        state[item] = before + count, merge(np.array(old), np.array(heats)).tolist()
-    return state
+        added = aggregated([event])
+        [item] = added.items
+        state[item] = merge(state[item], added) if item in state else added
+    return {item: by_item(trends)[item] for item, trends in state.items()}
 
 
 def assert_same(
-    one: dict[str, tuple[int, list[float]]], other: dict[str, tuple[int, list[float]]]
+    one: dict[str, tuple[Counts, list[float]]], other: dict[str, tuple[Counts, list[float]]]
 ) -> None:
     assert one.keys() == other.keys()
     for item, (count, heats) in one.items():
@@ -107,8 +111,16 @@ def test_the_order_by_heat_is_the_order_by_popularity_at_any_time(some: list[Eve
 def test_an_event_without_positive_weight_counts_and_adds_no_heat() -> None:
     trends = aggregated([("a", NOW_US, 1.0, 0.0), ("a", NOW_US, 2.0, -4.0)])
     assert trends.events.tolist() == [2]
-    assert trends.heats.tolist() == [[COLD] * len(HEATS)]
-    assert merge(trends.heats, trends.heats).tolist() == trends.heats.tolist()
+    assert trends.heats.tolist() == [[COLD] * len(COLUMNS)]
+    assert merge(trends, trends).heats.tolist() == trends.heats.tolist()
+
+
+def test_segments_divide_the_popularity_of_a_day() -> None:
+    earlier = np.array([0, 4, 5, 20, 21])
+    trends = aggregate(["a"] * 5, np.full(5, NOW_US), np.zeros(5), np.ones(5), earlier)
+    day = trends.heats[0, COLUMNS.index("heat_1d")]
+    shares = np.exp2(trends.heats[0, len(HEATS) :] - day)
+    assert shares.tolist() == pytest.approx([0.4, 0.4, 0.2])
 
 
 def test_an_event_of_weight_8_is_three_above_one_of_weight_1() -> None:

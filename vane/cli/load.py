@@ -19,7 +19,7 @@ from vane.kafka_admin import describe_topic
 from vane.settings import Settings
 from vane.store.connection import connect, translated
 from vane.store.positions import find_log
-from vane.store.trends import slot_flow
+from vane.store.slot_log import PARTS, slot_flow
 from vane.store.tuning import read_tuning
 
 app = typer.Typer(no_args_is_help=True)
@@ -64,12 +64,12 @@ def events(
     settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url"])
     with connect(settings, "vane load") as connection:
         tuning, _ = read_tuning(connection)
-    applied_by = ["interactions", *(slot_flow(slot) for slot in range(TREND_SLOTS))]
+    slots = [slot_flow(part, slot) for part in PARTS for slot in range(TREND_SLOTS)]
     _load(
         settings,
         "user-interactions",
         lambda: event_messages(file, settings.event_bytes_max, tuning),
-        flows=applied_by if wait else [],
+        flows=["interactions", *slots] if wait else [],
         noun="events",
         as_json=as_json,
     )

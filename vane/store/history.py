@@ -10,8 +10,8 @@ from vane.popularity import split_budget
 from vane.store import binary
 from vane.store.connection import Connection, translated
 from vane.store.serving import DIMENSION
-from vane.store.sql import load_queries
 from vane.store.slot_log import LogSpan
+from vane.store.sql import load_queries
 
 BLOCK_ROWS = 20_000
 

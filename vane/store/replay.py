@@ -77,6 +77,7 @@ def reset_trends(connection: Connection) -> None:
     with connection.transaction():
         connection.execute(_SQL["reset_trends"])
         connection.execute(_SQL["drop_trends"])
+        connection.execute(_SQL["drop_neighbours"])
 
 
 def raise_generation(connection: Connection, long_s: float, short_s: float) -> None:

@@ -21,10 +21,13 @@ select count(*) from user_preference where %(since)s::timestamptz is null or as_
 -- reset_trends --
 -- Trends from zero: the positions go back with the rows, and running flows are fenced off.
 update stream_position set next_offset = start_offset, epoch = epoch + 1, applied = 0, empty = 0
-where flow like 'trends/%';
+where starts_with(flow, 'trends/') or starts_with(flow, 'neighbours/');
 
 -- drop_trends --
 delete from item_trend;
+
+-- drop_neighbours --
+delete from item_neighbour;
 
 -- users_of_older_generations --
 select user_id from user_preference where generation < %(generation)s limit %(limit)s;

@@ -7,10 +7,11 @@ where p.flow in ('interactions', 'catalog')
 order by p.flow, p.partition;
 
 -- trends_lag --
--- Applied events of all logs without those that the slots have counted.
-select coalesce(sum(applied) filter (where flow = 'interactions'), 0)
-     - coalesce(sum(applied) filter (where starts_with(flow, 'trends/')), 0)
-from stream_position where flow = 'interactions' or starts_with(flow, 'trends/');
+-- Applied events of all logs without those that both popularity and neighbours hold.
+select coalesce(sum(applied) filter (where flow = 'interactions'), 0) - least(
+    coalesce(sum(applied) filter (where starts_with(flow, 'trends/')), 0),
+    coalesce(sum(applied) filter (where starts_with(flow, 'neighbours/')), 0))
+from stream_position;
 
 -- counts --
 -- Users are counted while they are few; beyond that the planner's estimate is good enough.

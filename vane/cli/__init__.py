@@ -54,7 +54,9 @@ COMMANDS = {
     "tune": Command("tune", "tune", _DATA, "Learn to rank from the log; activated only if better"),
     "retrain": Command("tune", "retrain", _DATA, "Fit the trees of the ranking again"),
     "dead-letters": Command("dead_letters", "app", _DATA, "Messages that could not be applied"),
-    "flow": Command("flow", "flow", _OPERATE, "Run one flow: interactions, catalog, trends or learning"),
+    "flow": Command(
+        "flow", "flow", _OPERATE, "Run one flow: interactions, catalog, trends or learning"
+    ),
     "api": Command("ask", "api", _OPERATE, "Run the HTTP API"),
     "migrate": Command("migrate", "migrate", _OPERATE, "Bring the database schema up to date"),
     "config": Command(

@@ -58,6 +58,8 @@ def flow(
         raise UsageError("--processes, --share and --addresses exclude each other")
     if process_id >= max(len(cluster), 1):
         raise UsageError(f"--process-id {process_id} is not a place in --addresses {addresses!r}")
+    if name == "learning" and (processes > 1 or count > 1 or cluster):
+        raise UsageError("flow learning runs in one process: it learns from one list after another")
     settings = command_settings(data_dir)
     if processes > 1:
         _run_fleet(name, processes, data_dir)

@@ -11,6 +11,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.catalog_writer import CatalogWriter
+from flows.failure import kept
 from flows.kafka import Chunk, ChunkSource, Share
 from vane.bus import Publisher
 from vane.embedding import load_encoder
@@ -109,6 +110,7 @@ class _Partition(StatelessSinkPartition[Chunk]):
     def __init__(self, writer: CatalogWriter, halt: Event) -> None:
         self._writer, self._halt, self._progress = writer, halt, Progress()
 
+    @kept
     def write_batch(self, items: list[Chunk]) -> None:
         for chunk in items:
             if self._halt.is_set():

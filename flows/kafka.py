@@ -15,6 +15,7 @@ from threading import Event, local
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import KafkaError, Message
 
+from flows.failure import kept
 from flows.fetcher import Fetcher
 from flows.topic_watch import TopicWatch
 from vane.errors import OperatorNeeded, Unavailable
@@ -94,12 +95,14 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
         fetcher: Fetcher = self._workers.fetcher
         return fetcher
 
+    @kept
     def list_parts(self) -> list[str]:
         """The partitions of this process."""
         return [
             str(partition) for partition in self._watch.partitions if self._share.owns(partition)
         ]
 
+    @kept
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_ChunkPartition":  # noqa: ARG002
         """Take the position of the partition and start to read there."""
         with connect(self._settings, f"vane {self._flow} position") as connection, translated():
@@ -147,6 +150,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         self._heartbeat_at = 0.0
         fetcher.assign(stream.partition, offset)
 
+    @kept
     def next_batch(self) -> list[Chunk]:
         """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle."""
         if self._stop.is_set() and self._drained():

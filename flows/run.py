@@ -9,9 +9,10 @@ from threading import Event
 
 from bytewax.run import cli_main
 
+from flows.failure import first_failure
 from flows.kafka import Share
 from vane.child import announce_ready, watch_parent
-from vane.errors import VaneError
+from vane.errors import Unavailable, VaneError
 from vane.settings import Settings
 
 FLOWS = ("interactions", "catalog", "trends", "learning")
@@ -30,7 +31,7 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
             none: this process knows of no others.
 
     Raises:
-        VaneError: what ended the flow, however deep inside Bytewax it was raised.
+        VaneError: what ended the flow, without the wrappers that Bytewax puts around it.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     watch_parent()
@@ -47,7 +48,10 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
             epoch_interval=EPOCH_INTERVAL,
         )
     except BaseException as error:
-        raise _own(error) or error from error
+        failure = _own(error) or first_failure()
+        if cluster and failure is None:
+            failure = Unavailable("another process of the cluster has ended")
+        raise failure or error from error
 
 
 def _own(error: BaseException | None) -> VaneError | None:

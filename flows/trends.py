@@ -17,6 +17,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from flows.failure import kept
 from flows.kafka import Share
 from flows.log_reader import Batch, LogReader
 from flows.look_back import Observer, Seen
@@ -120,9 +121,10 @@ class TrendsSource(FixedPartitionedSource[Batch, None]):
         self._session, self._share, self._stop = session, share, stop
 
     def list_parts(self) -> list[str]:
-        """One part a process."""
-        return ["log"]
+        """One part a process, of a name of its own: a cluster gives each name to one process."""
+        return [f"log {self._share.index}"]
 
+    @kept
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_LogPart":  # noqa: ARG002
         """Start at the slots' positions."""
         slots = [slot for slot in range(TREND_SLOTS) if self._share.owns(slot)]
@@ -139,6 +141,7 @@ class _LogPart(StatefulSourcePartition[Batch, None]):
         self._interval_s = session.settings.trends_flush_ms / 1_000
         self._due = 0.0
 
+    @kept
     def next_batch(self) -> list[Batch]:
         """The next batch once a flush is due; at once while behind or draining.
 
@@ -185,6 +188,7 @@ class _FlushPart(StatelessSinkPartition[Batch]):
         self._connection, self._writer = session.connection, session.writer
         self._publisher = Publisher(session.settings.redis_url)
 
+    @kept
     def write_batch(self, items: list[Batch]) -> None:
         """Commit and publish, one batch after the other."""
         for batch in items:

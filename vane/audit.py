@@ -1,72 +1,27 @@
 """`vane verify`: holds states, trends, positions and pending events against the log."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import groupby, islice
 
-import msgspec
-
-from vane.oracle import ExpectedTrend, ExpectedUser
+from vane.audit_report import LISTED_MAX, LOOKUP_ROWS, Advance, Report
+from vane.audit_trends import check_trends
+from vane.oracle import ExpectedUser
 from vane.store.verification import (
     Content,
-    Differences,
-    ItemEvent,
     OffsetCount,
     Position,
     Snapshot,
     UserEvent,
 )
 
-LISTED_MAX = 20
-"""Mismatches named in a report; all are counted."""
-
-LOOKUP_ROWS = 500
-"""Users or items looked up at once."""
-
 CACHED_CONTENTS = 50_000
 """Item contents kept in memory: 768 bytes each."""
 
 INTERACTIONS = "interactions"
-TRENDS = "trends/"
+SLOTTED = ("trends/", "neighbours/")
 
 Partition = tuple[str, int, int]
-
-
-class Mismatch(msgspec.Struct, frozen=True):
-    """One thing that is not as the log says."""
-
-    subject: str
-    difference: str
-
-
-class Report(msgspec.Struct):
-    """What was compared, how near to its bound the worst error came, and what differs."""
-
-    users: int = 0
-    events: int = 0
-    trend_items: int = 0
-    partitions: int = 0
-    worst_user_error: float = 0.0
-    worst_trend_error: float = 0.0
-    mismatches: int = 0
-    listed: list[Mismatch] = []
-
-    def add(self, subject: str, differences: Iterable[str]) -> None:
-        """Note what differs."""
-        for difference in differences:
-            self.mismatches += 1
-            if len(self.listed) < LISTED_MAX:
-                self.listed.append(Mismatch(subject, difference))
-
-    def add_rows(self, differences: Differences) -> None:
-        """Note differences that the database has found, of which it lists only the first."""
-        for subject, difference in differences.listed:
-            self.add(subject, [difference])
-        self.mismatches += differences.total - len(differences.listed)
-
-
-Advance = Callable[[int], None]
-"""Called with the number of log rows that were compared since."""
 
 
 def audit_user(snapshot: Snapshot, half_lives_s: tuple[float, float], user: str) -> Report:
@@ -83,7 +38,7 @@ def audit_all(
     advance: Advance,
     since: datetime | None = None,
 ) -> Report:
-    """Compare everything with the log; it passes by twice, once by user and once by item.
+    """Compare everything with the log; it passes by three times, twice by user and once by item.
 
     With `since` only the users with an event at or after it, and no trends.
     """
@@ -92,7 +47,7 @@ def audit_all(
     report.add_rows(snapshot.pending_differences(None, LISTED_MAX))
     _check_users(snapshot, half_lives_s, None, report, advance, since)
     if since is None:
-        _check_trends(snapshot, report, advance)
+        check_trends(snapshot, report, advance)
     return report
 
 
@@ -169,33 +124,6 @@ class _Contents:
                 self._known[item, version] = found.get((item, version))
 
 
-def _check_trends(snapshot: Snapshot, report: Report, advance: Advance) -> None:
-    report.add_rows(snapshot.trends_without_events(LISTED_MAX))
-    expected = _expected_trends(snapshot, advance)
-    while block := list(islice(expected, LOOKUP_ROWS)):
-        stored = snapshot.trends(trend.item_id for trend in block)
-        for trend in block:
-            verdict = trend.compare(stored.get(trend.item_id))
-            report.add(f"item {trend.item_id}", verdict.differences)
-            report.worst_trend_error = max(report.worst_trend_error, verdict.worst_share)
-            report.trend_items += 1
-
-
-def _expected_trends(snapshot: Snapshot, advance: Advance) -> Iterator[ExpectedTrend]:
-    events = (event for block in _counted(snapshot.item_events(), advance) for event in block)
-    for item_id, rows in groupby(events, key=lambda event: event.item_id):
-        trend = ExpectedTrend(item_id)
-        for event in rows:
-            trend.add(event.ts_us, event.weight)
-        yield trend
-
-
-def _counted(blocks: Iterable[list[ItemEvent]], advance: Advance) -> Iterator[list[ItemEvent]]:
-    for block in blocks:
-        yield block
-        advance(len(block))
-
-
 def _check_positions(snapshot: Snapshot, report: Report) -> None:
     positions = snapshot.positions()
     report.partitions = sum(row.flow == INTERACTIONS for row in positions)
@@ -204,7 +132,7 @@ def _check_positions(snapshot: Snapshot, report: Report) -> None:
     trend_rows = snapshot.counted_rows()
     ends = {row[1:3]: row.next_offset for row in positions if row.flow == INTERACTIONS}
     for row in positions:
-        if row.flow.startswith(TRENDS):
+        if row.flow.startswith(SLOTTED):
             rows = trend_rows.get(_key(row), 0)
             behind = row.next_offset <= ends.get(row[1:3], row.start_offset)
             ahead = [] if behind else ["is ahead of the log"]

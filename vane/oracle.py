@@ -1,6 +1,6 @@
-"""What the log says users' states and items' trends must be: `vane verify`'s own arithmetic.
+"""What the log says users' states must be: `vane verify`'s own arithmetic.
 
-Plain float64 code with `math.fsum`, apart from what flows/interactions and flows/trends run, so
+Plain float64 code with `math.fsum`, apart from what flows/interactions runs, so
 that an error there can't hide itself here.
 
 Bounds. Arithmetic with unit roundoff u gives (a op b)(1 + δ), |δ| <= u; after k of these roundings
@@ -19,16 +19,10 @@ exponents, whose float64 error is far below 2^-24. So
 in each dimension. A mass is the same sum in float64 (u = 2^-53), where the exponents count: an
 exponent x = age/half-life is off by at most 4·u·x, which moves 2^-x by less than that share; the
 bound becomes g_k · Σ|w·2^-x| + 4·u · Σ x·|w·2^-x|. Terms that underflow add less than 2^-100.
-
-A heat, in float64, is log2(Σ w·2^(t/h)). `logaddexp2` does not amplify the errors of its
-arguments. With M the largest magnitude among the numbers involved, an event's score has at most 6
-roundings, grouping n of them adds n + 6, each of at most n merges 4, the oracle's own 4:
-
-    |stored - exact| <= (5·n + 16) · u · M
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import xxhash
@@ -47,16 +41,6 @@ UNBOUNDED = 1e300
 BLOCK_TERMS = 4_096
 """Terms held in memory before they are summed; each block's sum is rounded once, in float64."""
 
-TREND_SLOTS = 16
-TREND_HALF_LIVES_S = {
-    "heat_15m": 15 * 60.0,
-    "heat_1h": 60 * 60.0,
-    "heat_2h24m": 144 * 60.0,
-    "heat_1d": 24 * 3_600.0,
-    "heat_7d": 7 * 24 * 3_600.0,
-    "heat_never": math.inf,
-}
-
 
 @dataclass(frozen=True, slots=True)
 class UserState:
@@ -68,15 +52,6 @@ class UserState:
     version: int
     events: int
     event_hash: int  # signed, modulo 2^64
-
-
-@dataclass(frozen=True, slots=True)
-class TrendState:
-    """The row of `item_trend` as far as it can be recomputed."""
-
-    slot: int
-    events: int
-    heats: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +96,15 @@ class ExpectedUser:
         if stored is None:
             return Verdict([f"no state, expected {self.events} events"])
         self._sum_block()
-        differences = _unequal("events", stored.events, self.events)
-        differences += _unequal("event_hash", stored.event_hash, _signed(self._hash))
-        differences += _unequal("as_of in microseconds", stored.as_of_us, self.as_of_us)
+        differences = unequal("events", stored.events, self.events)
+        differences += unequal("event_hash", stored.event_hash, _signed(self._hash))
+        differences += unequal("as_of in microseconds", stored.as_of_us, self.as_of_us)
         roundings = 3 * min(stored.version, 2 * self.events) + self._vector_terms + 4
         worst = 0.0
         for kind, name in enumerate(("long", "short")):
             vector_share = self._vector_share(kind, stored.vectors[kind], roundings)
             mass_share = self._mass_share(kind, stored.masses[kind], roundings)
-            differences += _beyond(name, vector_share) + _beyond(f"mass_{name}", mass_share)
+            differences += beyond(name, vector_share) + beyond(f"mass_{name}", mass_share)
             worst = max(worst, vector_share, mass_share)
         return Verdict(differences, worst)
 
@@ -155,88 +130,25 @@ class ExpectedUser:
     def _vector_share(self, kind: int, stored: NDArray[np.float32], roundings: int) -> float:
         blocks = self._sums[kind] or [[0.0] * len(stored)]
         exact = np.array([math.fsum(sums) for sums in zip(*blocks, strict=True)])
-        bound = _gamma(roundings, FLOAT32_ROUNDOFF) * self._sizes[kind] + UNDERFLOW
-        return _share(float((np.abs(stored - exact) / bound).max()))
+        bound = gamma(roundings, FLOAT32_ROUNDOFF) * self._sizes[kind] + UNDERFLOW
+        return bounded(float((np.abs(stored - exact) / bound).max()))
 
     def _mass_share(self, kind: int, stored: float, roundings: int) -> float:
         bound = (
-            _gamma(roundings, FLOAT64_ROUNDOFF) * self._mass_sizes[kind]
+            gamma(roundings, FLOAT64_ROUNDOFF) * self._mass_sizes[kind]
             + 4 * FLOAT64_ROUNDOFF * self._exponent_sizes[kind]
             + UNDERFLOW
         )
-        return _share(abs(stored - math.fsum(self._masses[kind])) / bound)
+        return bounded(abs(stored - math.fsum(self._masses[kind])) / bound)
 
 
-@dataclass(slots=True)
-class ExpectedTrend:
-    """An item's trend as the log says, from its rows; the newest must be added first."""
-
-    item_id: str
-    events: int = 0
-    _positive: int = 0
-    _newest_us: int = 0
-    _largest_log: float = 0.0
-    _oldest_us: int = 0
-    _block: list[tuple[int, float]] = field(default_factory=list)
-    _sums: dict[str, list[float]] = field(
-        default_factory=lambda: {name: [] for name in TREND_HALF_LIVES_S}
-    )
-
-    def add(self, ts_us: int, weight: float) -> None:
-        """Count an event; it adds heat where its weight is positive."""
-        self.events += 1
-        if weight <= 0:
-            return
-        if self._positive == 0:
-            self._newest_us = ts_us
-        self._positive += 1
-        self._oldest_us = ts_us
-        self._largest_log = max(self._largest_log, abs(math.log2(weight)))
-        self._block.append((ts_us, weight))
-        if len(self._block) == BLOCK_TERMS:
-            self._sum_block()
-
-    def compare(self, stored: TrendState | None) -> Verdict:
-        """Hold the stored trend against this one."""
-        if stored is None:
-            return Verdict([f"no trend, expected {self.events} events"])
-        self._sum_block()
-        slot = xxhash.xxh3_64_intdigest(self.item_id.encode()) % TREND_SLOTS
-        differences = _unequal("slot", stored.slot, slot)
-        differences += _unequal("events", stored.events, self.events)
-        worst = 0.0
-        for name, half_life_s in TREND_HALF_LIVES_S.items():
-            share = self._share(name, half_life_s, stored.heats[name])
-            differences += _beyond(name, share)
-            worst = max(worst, share)
-        return Verdict(differences, worst)
-
-    def _sum_block(self) -> None:
-        for name, half_life_s in TREND_HALF_LIVES_S.items():
-            self._sums[name].append(
-                math.fsum(
-                    weight * math.exp2((ts_us - self._newest_us) / (half_life_s * 1e6))
-                    for ts_us, weight in self._block
-                )
-            )
-        self._block.clear()
-
-    def _share(self, name: str, half_life_s: float, stored: float) -> float:
-        if self._positive == 0:
-            return 0.0 if stored == -math.inf else UNBOUNDED
-        exact = self._newest_us / (half_life_s * 1e6) + math.log2(math.fsum(self._sums[name]))
-        times = max(abs(self._newest_us), abs(self._oldest_us)) / (half_life_s * 1e6)
-        magnitude = times + self._largest_log + math.log2(self._positive) + 1
-        bound = (5 * self._positive + 16) * FLOAT64_ROUNDOFF * magnitude
-        return _share(abs(stored - exact) / bound)
-
-
-def _share(error: float) -> float:
+def bounded(error: float) -> float:
     """An error in shares of its bound, finite also where a NaN or an infinity is stored."""
     return min(UNBOUNDED, error)
 
 
-def _gamma(roundings: int, roundoff: float) -> float:
+def gamma(roundings: int, roundoff: float) -> float:
+    """The relative error of so many roundings, at most."""
     product = roundings * roundoff
     return product / (1 - product) if product < 1 else UNBOUNDED
 
@@ -246,9 +158,11 @@ def _signed(total: int) -> int:
     return (total + 2**63) % 2**64 - 2**63
 
 
-def _unequal(name: str, stored: int, expected: int) -> list[str]:
+def unequal(name: str, stored: int, expected: int) -> list[str]:
+    """What differs of two counts, in words."""
     return [] if stored == expected else [f"{name} is {stored}, expected {expected}"]
 
 
-def _beyond(name: str, share: float) -> list[str]:
+def beyond(name: str, share: float) -> list[str]:
+    """What is off by more than its bound, in words."""
     return [] if share <= 1 else [f"{name} is off by {share:.3g} times its bound"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from flows.log_reader import LogReader
 from flows.trends import TrendsWriter
 from tests.support import Worker, add_item, event, unit_vectors
-from vane.audit import Report
+from vane.audit_report import Report
 from vane.cli import main
 from vane.settings import Settings
 from vane.store.connection import Connection
@@ -138,24 +138,93 @@ def write_users(connection: Connection) -> None:
         )  # fmt: skip
 
 
+class Act(NamedTuple):
+    """A row with positive weight, and what it counts."""
+
+    row: Row
+    counted: float
+    earlier: int
+    window: list[str]
+
+
+def acts() -> list[Act]:
+    """The rows with positive weight, capped by what their users did before them."""
+    found: list[Act] = []
+    for row in ROWS:
+        past = [act.row for act in found if act.row.user == row.user]
+        parts = [
+            before.weight * 2 ** (-max(0, row.minutes - before.minutes) / 1_440)
+            for before in past
+            if before.item == row.item
+        ]
+        strongest = max(parts, default=0)
+        high = min(2 * max(strongest, row.weight), sum(parts) + row.weight)
+        counted = high - min(2 * strongest, sum(parts))
+        window = dict.fromkeys(before.item for before in reversed(past) if before.item != row.item)
+        if row.weight > 0:
+            found.append(Act(row, counted, len(past), list(window)))
+    return found
+
+
+def heat(parts: list[tuple[float, int]], half_life_s: float) -> float:
+    total = sum(weight * 2 ** (minutes * 60 / half_life_s) for weight, minutes in parts)
+    return START.timestamp() / half_life_s + math.log2(total) if parts else -math.inf
+
+
 def write_trends(connection: Connection) -> None:
     for item in {row.item for row in ROWS}:
-        mine = [row for row in ROWS if row.item == item]
-        heats = []
-        for half_life_s in HEATS.values():
-            parts = [max(row.weight, 0) * 2 ** (row.minutes * 60 / half_life_s) for row in mine]
-            heats.append(START.timestamp() / half_life_s + math.log2(sum(parts)))
+        mine = [act for act in acts() if act.row.item == item]
+        times = [time_of(row) for row in ROWS if row.item == item]
+        parts = [(act.counted, act.row.minutes, act.earlier) for act in mine]
+        segments = [
+            heat([part[:2] for part in parts if low <= part[2] <= high], 86_400)
+            for low, high in ((0, 4), (5, 20), (21, 60))
+        ]
+        heats = [heat([part[:2] for part in parts], half_life) for half_life in HEATS.values()]
         connection.execute(
-            f"insert into item_trend (item_id, slot, events, {', '.join(HEATS)}) "
-            f"values (%s, %s, %s, {', '.join(['%s'] * len(HEATS))})",
-            [item, slot_of(item), len(mine), *heats],
-        )
+            "insert into item_trend (item_id, slot, events, weight_sum, first_ts, last_ts, "
+            f"{', '.join(HEATS)}, heat_few, heat_some, heat_many) "
+            f"values ({', '.join(['%s'] * (9 + len(HEATS)))})",
+            [item, slot_of(item), len(times), sum(part[0] for part in parts), min(times),
+             max(times), *heats, *segments],
+        )  # fmt: skip
+    write_positions(connection, "trends")
+
+
+def write_neighbours(connection: Connection) -> None:
+    half_lives = [math.inf, 4_320, 360, 43_200]  # minutes
+    terms: list[tuple[str, str, int, float, float]] = []
+    for act in acts():
+        item, minutes = act.row.item, act.row.minutes
+        terms.append((item, "", minutes, act.counted, 0.0))
+        for place, other in enumerate(act.window):
+            together = act.counted * 2 ** (-place / 10)
+            terms.append((item, other, minutes, together, 0.0))
+            terms.append((other, item, minutes, together, act.counted * 2**-place))
+    for item in {term[0] for term in terms}:
+        mine = [term for term in terms if term[0] == item]
+        as_of = max(term[2] for term in mine)
+        sums = {term[1]: np.zeros(4) for term in mine}
+        for _, other, minutes, together, follows in mine:
+            decays = [2 ** (-(as_of - minutes) / half_life) for half_life in half_lives]
+            sums[other] += np.array([together, together, together, follows]) * decays
+        mass = sums.pop("")
+        mass[3] = sum(weights[3] for weights in sums.values())
+        connection.execute(
+            "insert into item_neighbour values (%s, %s, %s, %s, '{0,0,0,0}', %s::text[], %s)",
+            [item, slot_of(item), START + timedelta(minutes=as_of), mass.tolist(), list(sums),
+             np.array(list(sums.values())).astype("<f4").tobytes()],
+        )  # fmt: skip
+    write_positions(connection, "neighbours")
+
+
+def write_positions(connection: Connection, part: str) -> None:
     for slot in range(16):
         applied = sum(slot_of(row.item) == slot for row in ROWS)
         connection.execute(
             "insert into stream_position (flow, log_id, partition, start_offset, next_offset, "
             "applied, empty) values (%s, 1, 0, 5, %s, %s, %s)",
-            [f"trends/{slot:02d}", 8 + len(ROWS), applied, len(ROWS) + 3 - applied],
+            [f"{part}/{slot:02d}", 8 + len(ROWS), applied, len(ROWS) + 3 - applied],
         )
 
 
@@ -166,6 +235,7 @@ def world(connection: Connection) -> Connection:
         write_log(connection)
         write_users(connection)
         write_trends(connection)
+        write_neighbours(connection)
     return connection
 
 
@@ -382,10 +452,63 @@ CORRUPTIONS = {
         "delete from item_trend where item_id = 'untitled'",
         "item untitled: no trend, expected 1 events",
     ),
+    "the sum of an item's weights": (
+        "update item_trend set weight_sum = weight_sum + 1e-9 where item_id = 'rock'",
+        "item rock: weight_sum is off by ",
+    ),
+    "an item's newest event": (
+        "update item_trend set last_ts = last_ts + interval '1 microsecond' where item_id = 'rock'",
+        "item rock: last_ts in microseconds is ",
+    ),
+    "the heat of a segment": (
+        "update item_trend set heat_many = heat_many + 1e-6 where item_id = 'rock'",
+        "item rock: heat_many is off by ",
+    ),
+    "a slot's count of the neighbours": (
+        (
+            "update stream_position set applied = applied + 1, empty = empty - 1 "
+            "where flow = 'neighbours/00'"
+        ),
+        "neighbours/00 log 1 partition 0: 0 rows of the log, but 1 applied",
+    ),
+    "the mass of an item": (
+        "update item_neighbour set mass[2] = mass[2] + 1e-9 where item_id = 'jazz'",
+        "item jazz: mass of the neighbours is off by ",
+    ),
+    "a pair's weight": (
+        (
+            "update item_neighbour set weights = set_byte(weights, 2, 255 - get_byte(weights, 2)) "
+            "where item_id = 'untitled'"
+        ),
+        "item untitled: neighbour rock is off by ",
+    ),
+    "a neighbour that never was": (
+        (
+            "update item_neighbour set neighbours = array_replace(neighbours, 'rock', 'blues') "
+            "where item_id = 'untitled'"
+        ),
+        "item untitled: neighbour ",
+    ),
+    "lost weights of a short list": (
+        "update item_neighbour set lost[1] = 1 where item_id = 'jazz'",
+        "item jazz: lost weights though no list was full",
+    ),
+    "neighbours are missing": (
+        "delete from item_neighbour where item_id = 'rock'",
+        "item rock: no neighbours, expected a row",
+    ),
+    "neighbours too many": (
+        (
+            "insert into item_neighbour select 'blues', slot, as_of, mass, lost, neighbours, "
+            "weights from item_neighbour where item_id = 'jazz'"
+        ),
+        "neighbours of blues: is stored, but the log has no events",
+    ),
     "a trend too many": (
         (
-            "insert into item_trend select 'blues', slot, events, heat_15m, heat_1h, heat_2h24m, "
-            "heat_1d, heat_7d, heat_never, heat_1k, heat_10k from item_trend where item_id = 'jazz'"
+            "insert into item_trend (item_id, slot, events, heat_15m, heat_1h, heat_2h24m, "
+            "heat_1d, heat_7d, heat_never, heat_1k, heat_10k) select 'blues', slot, events, 1, 1, "
+            "1, 1, 1, 1, 1, 1 from item_trend where item_id = 'jazz'"
         ),
         "item blues: is stored, but the log has no events",
     ),
@@ -404,8 +527,10 @@ def test_a_corruption_is_named(world: Connection, verify: Verify, corruption: st
 def test_trends_that_lag_are_compared_as_far_as_they_have_read(
     world: Connection, verify: Verify
 ) -> None:
-    world.execute("truncate item_trend")
-    world.execute("delete from stream_position where flow like 'trends/%'")
+    world.execute("truncate item_trend, item_neighbour")
+    world.execute(
+        "delete from stream_position where flow like 'trends/%' or flow like 'neighbours/%'"
+    )
     assert verify()[0] == 0
     world.execute(
         "insert into stream_position (flow, log_id, partition, start_offset, next_offset, empty) "

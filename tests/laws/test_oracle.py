@@ -1,5 +1,6 @@
 """The oracle accepts what the flows compute, however the events are cut, and nothing else."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,9 +9,10 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vane.oracle import ExpectedTrend, ExpectedUser, TrendState, UserState
+from vane.oracle import ExpectedUser, UserState
 from vane.popularity import COLUMNS, Trends, aggregate, merge
 from vane.preference import NO_VECTOR, Events, States, apply_events
+from vane.trend_oracle import UNCOUNTED, Counted, ExpectedTrend, TrendState
 
 HALF_LIVES_S = 30 * 86_400.0, 6 * 3_600.0
 NOW_US = 1_700_000_000_000_000
@@ -121,11 +123,19 @@ def assert_trend(some: list[tuple[int, float]], cut_at: list[int]) -> None:
     assert stored_trends is not None
     trend = ExpectedTrend("a")
     for time_us, size in sorted(some, reverse=True):
-        trend.add(time_us, size)
-    stored = dict(zip(COLUMNS, stored_trends.heats[0].tolist(), strict=True))
-    verdict = trend.compare(TrendState(SLOT_OF_A, len(some), stored))
+        trend.add(time_us, Counted(size, size, 0) if size > 0 else UNCOUNTED)
+    heats = dict(zip(COLUMNS, stored_trends.heats[0].tolist(), strict=True))
+    state = TrendState(
+        slot=SLOT_OF_A,
+        events=len(some),
+        weight_sum=float(stored_trends.weight_sum[0]),
+        first_us=int(stored_trends.first_us[0]),
+        last_us=int(stored_trends.last_us[0]),
+        heats=heats,
+    )
+    verdict = trend.compare(state)
     assert verdict.differences == []
     assert verdict.worst_share <= 1
-    warmer = {name: heat + 1e-4 for name, heat in stored.items()}
-    if stored["heat_never"] > -np.inf:
-        assert len(trend.compare(TrendState(SLOT_OF_A, len(some), warmer)).differences) == 6
+    warmer = replace(state, heats={name: heat + 1e-4 for name, heat in heats.items()})
+    if heats["heat_never"] > -np.inf:
+        assert len(trend.compare(warmer).differences) == 7

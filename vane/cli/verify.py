@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from vane.audit import Report, audit_all, audit_user, logged_events
+from vane.audit import audit_all, audit_user, logged_events
+from vane.audit_report import Report
 from vane.cli.context import DataDir, Json, Since, command_settings, parse_moment
 from vane.cli.output import console, print_json, table
 from vane.cli.progress import progress
@@ -51,7 +52,7 @@ def verify(
 def _audit_with_progress(
     snapshot: Snapshot, half_lives_s: HalfLives, since: datetime | None
 ) -> Report:
-    passes = 2 if since is None else 1  # by user and by item
+    passes = 3 if since is None else 1  # by user, by user's history, by item
     with progress() as bars:
         total = passes * logged_events(snapshot)
         task = bars.add_task("log rows", total=total)
@@ -64,6 +65,9 @@ def _show(report: Report) -> None:
     rows = table("", ">checked", ">worst error as a share of its bound")
     rows.add_row("users", f"{report.users:,}", f"{report.worst_user_error:.3g}")
     rows.add_row("trends of items", f"{report.trend_items:,}", f"{report.worst_trend_error:.3g}")
+    rows.add_row(
+        "neighbours of items", f"{report.neighbour_items:,}", f"{report.worst_neighbour_error:.3g}"
+    )
     rows.add_row("events", f"{report.events:,}", "")
     rows.add_row("partitions", f"{report.partitions:,}", "")
     screen = console()

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.oracle import TREND_HALF_LIVES_S, TrendState, UserState
+from vane.oracle import UserState
+from vane.pair_oracle import NeighbourState
 from vane.store.connection import Connection, translated
 from vane.store.sql import load_queries
+from vane.trend_oracle import SEGMENTS, TREND_HALF_LIVES_S, Act, TrendState
 
 _SQL = load_queries("verification")
 
@@ -66,6 +68,9 @@ class ItemEvent(NamedTuple):
     """A log row of an item."""
 
     item_id: str
+    log_id: int
+    partition: int
+    offset: int
     ts_us: int
     weight: float
 
@@ -124,6 +129,10 @@ class Snapshot:
         blocks = self._stream("user_events", user=user, since=since)
         return ([UserEvent(*row) for row in block] for block in blocks)
 
+    def acts(self) -> Iterator[list[Act]]:
+        """The log's events with positive weight by name, in the order of histories, in blocks."""
+        return ([Act(*row) for row in block] for block in self._stream("acts"))
+
     def item_events(self) -> Iterator[list[ItemEvent]]:
         """The log that flows/trends has read, by item, the newest event of each first."""
         return ([ItemEvent(*row) for row in block] for block in self._stream("item_events"))
@@ -159,10 +168,35 @@ class Snapshot:
 
     def trends(self, items: Iterable[str]) -> dict[str, TrendState]:
         """The trends of these items, where they exist."""
+        names = (*TREND_HALF_LIVES_S, *SEGMENTS)
         return {
-            item: TrendState(slot, events, dict(zip(TREND_HALF_LIVES_S, heats, strict=True)))
-            for item, slot, events, *heats in self._rows("trends", items=list(items))
+            item: TrendState(
+                slot, events, weight_sum, first_us, last_us, dict(zip(names, heats, strict=True))
+            )
+            for item, slot, events, weight_sum, first_us, last_us, *heats in self._rows(
+                "trends", items=list(items)
+            )
         }
+
+    def neighbours(self, items: Iterable[str]) -> dict[str, NeighbourState]:
+        """The neighbours of these items, where they exist."""
+        return {
+            item: NeighbourState(
+                slot,
+                as_of_us,
+                np.array(mass),
+                np.array(lost),
+                names,
+                np.frombuffer(weights, "<f4").reshape(-1, len(mass)),
+            )
+            for item, slot, as_of_us, mass, lost, names, weights in self._rows(
+                "neighbours", items=list(items)
+            )
+        }
+
+    def neighbours_without_events(self, limit: int) -> Differences:
+        """Neighbours of items of which the log, as far as it was read, knows nothing."""
+        return self._orphans("neighbours_without_events", "neighbours of", limit=limit)
 
     def trends_without_events(self, limit: int) -> Differences:
         """Trends of which the log, as far as it was read, knows nothing."""

@@ -21,10 +21,11 @@ select flow, log_id, partition, count(*), count(distinct "offset"), min("offset"
 from dead_letter group by flow, log_id, partition order by flow, log_id, partition;
 
 -- counted_rows --
--- Log rows below the position of their slot, so those that item_trend must hold.
+-- Log rows below the positions of their slot, so those that item_trend, item_neighbour must hold.
 select flow, log_id, partition, count(*)
 from interaction join stream_position using (log_id, partition)
-where flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset and "offset" >= start_offset
+where flow in ('trends/' || lpad(item_slot::text, 2, '0'), 'neighbours/' || lpad(item_slot::text, 2, '0'))
+  and "offset" < next_offset and "offset" >= start_offset
 group by flow, log_id, partition;
 
 -- twice_used --
@@ -83,16 +84,36 @@ where alias_of is not null and (%(user)s::text is null or user_id = %(user)s)
                    where account.user_id = visitor.alias_of and account.alias_of is null))
 order by user_id limit %(limit)s;
 
+-- acts --
+-- All events with positive weight by the name that they came under, in the order of histories.
+select coalesce(visitor, user_id), log_id, partition, "offset", item_id,
+    (extract(epoch from ts) * 1000000)::bigint, weight::float8
+from interaction where weight > 0
+order by 1, log_id, "offset", partition;
+
 -- item_events --
 -- The log as far as flows/trends has read it, by item, the newest event of each first.
-select item_id, (extract(epoch from ts) * 1000000)::bigint, weight::float8
+select item_id, log_id, partition, "offset", (extract(epoch from ts) * 1000000)::bigint, weight::float8
 from interaction join stream_position using (log_id, partition)
 where flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset
 order by item_id, ts desc;
 
 -- trends --
-select item_id, slot, events, heat_15m, heat_1h, heat_2h24m, heat_1d, heat_7d, heat_never
+select item_id, slot, events, weight_sum, (extract(epoch from first_ts) * 1000000)::bigint,
+    (extract(epoch from last_ts) * 1000000)::bigint, heat_15m, heat_1h, heat_2h24m, heat_1d, heat_7d,
+    heat_never, heat_few, heat_some, heat_many
 from item_trend where item_id = any(%(items)s);
+
+-- neighbours --
+select item_id, slot, (extract(epoch from as_of) * 1000000)::bigint, mass, lost, neighbours, weights
+from item_neighbour where item_id = any(%(items)s);
+
+-- neighbours_without_events --
+select item_id, count(*) over () from item_neighbour where not exists (
+    select from interaction join stream_position using (log_id, partition)
+    where interaction.item_id = item_neighbour.item_id and weight > 0
+      and flow = 'neighbours/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset)
+order by item_id limit %(limit)s;
 
 -- trends_without_events --
 select item_id, count(*) over () from item_trend where not exists (

@@ -1,0 +1,132 @@
+"""The part of `vane verify` about items: trends and neighbours against the log."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vane.audit_report import LISTED_MAX, LOOKUP_ROWS, Advance, Report
+from vane.interaction import item_slot
+from vane.pair_oracle import ExpectedNeighbours
+from vane.store.verification import ItemEvent, Snapshot
+from vane.trend_oracle import UNCOUNTED, Counted, ExpectedTrend, count, histories
+
+_Row = TypeVar("_Row")
+
+NEIGHBOURS = "neighbours/"
+INTERACTIONS = "interactions"
+
+
+def check_trends(snapshot: Snapshot, report: Report, advance: Advance) -> None:
+    """Compare all trends, and the neighbours of all items or of a sample, with the log."""
+    report.add_rows(snapshot.trends_without_events(LISTED_MAX))
+    report.add_rows(snapshot.neighbours_without_events(LISTED_MAX))
+    counted, neighbours = _CountedLog(snapshot), ExpectedNeighbours()
+    _observe(snapshot, counted, neighbours, advance)
+    _compare_neighbours(snapshot, neighbours, report)
+    expected = _expected_trends(snapshot, counted, advance)
+    while block := list(islice(expected, LOOKUP_ROWS)):
+        stored = snapshot.trends(trend.item_id for trend in block)
+        for trend in block:
+            verdict = trend.compare(stored.get(trend.item_id))
+            report.add(f"item {trend.item_id}", verdict.differences)
+            report.worst_trend_error = max(report.worst_trend_error, verdict.worst_share)
+            report.trend_items += 1
+
+
+class _CountedLog:
+    """What every event of the log counts: 24 bytes for each offset."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._start: dict[tuple[int, int], int] = {}
+        self._columns: dict[tuple[int, int], NDArray[np.float64]] = {}
+        for row in snapshot.positions():
+            if row.flow == INTERACTIONS:
+                key = row.log_id, row.partition
+                self._start[key] = row.start_offset
+                self._columns[key] = np.zeros((row.next_offset - row.start_offset, 3))
+
+    def __setitem__(self, place: tuple[int, int, int], counted: Counted) -> None:
+        rows, offset = self._row(place)
+        if 0 <= offset < len(rows):
+            rows[offset] = counted
+
+    def __getitem__(self, place: tuple[int, int, int]) -> Counted:
+        rows, offset = self._row(place)
+        if not 0 <= offset < len(rows):
+            return UNCOUNTED
+        weight, size, earlier = rows[offset].tolist()
+        return Counted(weight, size, int(earlier))
+
+    def _row(self, place: tuple[int, int, int]) -> tuple[NDArray[np.float64], int]:
+        log_id, partition, offset = place
+        key = log_id, partition
+        return self._columns.get(key, np.zeros((0, 3))), offset - self._start.get(key, 0)
+
+
+def _observe(
+    snapshot: Snapshot, counted: _CountedLog, neighbours: ExpectedNeighbours, advance: Advance
+) -> None:
+    """Hold every event against its user's history."""
+    ends = {
+        (row.flow, row.log_id, row.partition): row.next_offset
+        for row in snapshot.positions()
+        if row.flow.startswith(NEIGHBOURS)
+    }
+    flows = _SlotFlows()
+    acts = (act for block in _counted_blocks(snapshot.acts(), advance) for act in block)
+    for _, own in groupby(acts, key=lambda act: act.name):
+        for act, history in histories(own):
+            cap = count(act, history)
+            place = act.log_id, act.partition
+            counted[*place, act.offset] = cap
+            behind = {
+                item: act.offset < ends.get((flows[item], *place), 0)
+                for item in {act.item_id, *(past.item_id for past in history)}
+            }
+            neighbours.add(act, cap, history, behind)
+
+
+class _SlotFlows(dict[str, str]):
+    """The flow of the neighbours of an item."""
+
+    def __missing__(self, item: str) -> str:
+        flow = self[item] = f"{NEIGHBOURS}{item_slot(item):02d}"
+        return flow
+
+
+def _compare_neighbours(snapshot: Snapshot, neighbours: ExpectedNeighbours, report: Report) -> None:
+    expected = neighbours.rows()
+    while block := list(islice(expected, LOOKUP_ROWS)):
+        stored = snapshot.neighbours(row.item_id for row in block)
+        for row in block:
+            verdict = row.compare(stored.get(row.item_id))
+            report.add(f"item {row.item_id}", verdict.differences)
+            report.worst_neighbour_error = max(report.worst_neighbour_error, verdict.worst_share)
+            report.neighbour_items += 1
+
+
+def _expected_trends(
+    snapshot: Snapshot, counted: _CountedLog, advance: Advance
+) -> Iterator[ExpectedTrend]:
+    blocks = _counted_blocks(snapshot.item_events(), advance)
+    events = (event for block in blocks for event in block)
+    for item_id, rows in groupby(events, key=lambda event: event.item_id):
+        trend = ExpectedTrend(item_id)
+        for event in rows:
+            trend.add(event.ts_us, _cap(event, counted))
+        yield trend
+
+
+def _cap(event: ItemEvent, counted: _CountedLog) -> Counted:
+    if event.weight <= 0:
+        return UNCOUNTED
+    return counted[event.log_id, event.partition, event.offset]
+
+
+def _counted_blocks(blocks: Iterable[list[_Row]], advance: Advance) -> Iterator[list[_Row]]:
+    for block in blocks:
+        yield block
+        advance(len(block))

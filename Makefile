@@ -53,9 +53,10 @@ lock: tools  ## Pin again what the requirements*.in files ask for
 lock-check: tools  ## Check that the lock files are in step with the .in files
 	$(BIN)/python scripts/lock.py --check
 
-schemas: tools  ## Write schemas/json/ and docs/settings.md again from the types
+schemas: tools  ## Write schemas/json/, docs/settings.md and docs/metrics.md again from the types
 	$(BIN)/python -m schemas.generate
 	$(BIN)/python scripts/settings_table.py
+	$(BIN)/python scripts/metrics_table.py
 
 tools: $(VENV)/.tools
 

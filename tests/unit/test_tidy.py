@@ -83,8 +83,9 @@ def test_every_setting_has_a_meaning_and_a_use(spec: Field[Any]) -> None:
     assert any(re.search(rf"\.{spec.name}\b", m.read_text(encoding="utf-8")) for m in users)
 
 
-def test_the_settings_page_is_up_to_date() -> None:
-    script = runpy.run_path(str(ROOT / "scripts" / "settings_table.py"))
+@pytest.mark.parametrize("name", ["settings_table", "metrics_table"])
+def test_a_page_that_is_made_from_code_is_up_to_date(name: str) -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"]()
 
 

@@ -1,0 +1,184 @@
+"""The list of all metrics keeps Prometheus' conventions, and the cells count right."""
+
+import re
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.parser import text_string_to_metric_families
+
+from flows.meter import FlowMeter, Lag
+from schemas.events import InteractionEvent
+from vane.errors import InvalidEvent
+from vane.interaction import parse_interaction
+from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
+from vane.metrics import (
+    DEAD_LETTER_FIELDS,
+    METRICS,
+    OTHER,
+    PARTS,
+    PROCESSES,
+    STANDARD,
+    dead_letter_field,
+)
+
+ALL = (*METRICS, *STANDARD)
+UNBOUNDED = {"partition", "route", "status"}
+"""Labels whose values are not listed: they grow with the topic, or with the code."""
+
+
+def _name(metric: Metric) -> str:
+    return metric.name
+
+
+@pytest.mark.parametrize("metric", ALL, ids=_name)
+def test_a_name_follows_the_conventions(metric: Metric) -> None:
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", metric.name)
+    assert metric.name.startswith("process_" if metric in STANDARD else "vane_")
+    assert metric.name.endswith("_total") == isinstance(metric, Counter)
+    assert ("seconds" in metric.name) == (metric.unit == "seconds")
+    assert ("bytes" in metric.name) == (metric.unit == "bytes")
+    assert not re.search(r"_(count|sum|bucket|milliseconds|ms|percent)(_|$)", metric.name)
+
+
+@pytest.mark.parametrize("metric", ALL, ids=_name)
+def test_labels_are_bounded(metric: Metric) -> None:
+    assert {label.name for label in metric.labels if not label.values} <= UNBOUNDED
+    assert all(re.fullmatch(r"[a-z]+", label.name) for label in metric.labels)
+    if isinstance(metric, Histogram):
+        assert list(metric.buckets) == sorted(set(metric.buckets))
+
+
+def test_names_are_given_once_and_every_process_is_known() -> None:
+    assert len({metric.name for metric in ALL}) == len(ALL)
+    assert set(get_args(Process)) == set(PROCESSES) == {"api", *PARTS}
+
+
+def test_the_standard_ones_are_what_the_library_tells() -> None:
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    told = {f"{family.name}_total" if family.type == "counter" else family.name
+            for family in registry.collect()}  # fmt: skip
+    assert told == {metric.name for metric in STANDARD}
+
+
+REQUESTS = Counter(
+    name="t_requests_total",
+    unit="count",
+    meaning="m",
+    processes=("api",),
+    labels=(Label("kind", "k", ("a", "b")),),
+)
+LEVEL = Gauge(name="t_level", unit="count", meaning="m", processes=("api",))
+TIMES = Histogram(
+    name="t_seconds", unit="seconds", meaning="m", processes=("api",), buckets=(0.1, 1.0)
+)
+
+
+def test_what_was_counted_is_exposed() -> None:
+    meter, level = Meter([REQUESTS, LEVEL, TIMES]), [3.0]
+    meter.counter(REQUESTS, "a").add()
+    meter.counter(REQUESTS, "a").add(2)
+    meter.counter(REQUESTS, "b")
+    meter.gauge(LEVEL).follow(lambda: level[0])
+    level[0] = 4.0
+    for value in (0.05, 0.1, 0.2, 5.0):
+        meter.histogram(TIMES).observe(value)
+    meter.histogram(TIMES).observe(0.5, times=10)
+    samples = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(meter.text().decode())
+        for sample in family.samples
+        if sample.name.startswith("t_")
+    }
+    assert samples == {
+        ("t_requests_total", "a"): 3,
+        ("t_requests_total", "b"): 0,
+        ("t_level",): 4,
+        ("t_seconds_bucket", "0.1"): 2,
+        ("t_seconds_bucket", "1.0"): 13,
+        ("t_seconds_bucket", "+Inf"): 14,
+        ("t_seconds_count",): 14,
+        ("t_seconds_sum",): pytest.approx(10.35),
+    }
+
+
+@pytest.mark.parametrize("values", [("c",), (), ("a", "b")])
+def test_a_label_outside_of_its_set_is_a_defect(values: tuple[str, ...]) -> None:
+    with pytest.raises((AssertionError, ValueError)):
+        Meter([REQUESTS]).counter(REQUESTS, *values)
+
+
+def test_a_metric_of_another_process_is_a_defect() -> None:
+    with pytest.raises(KeyError):
+        Meter([LEVEL]).counter(REQUESTS, "a")
+
+
+def bad(**fields: Any) -> str:
+    good = {"event_id": "e", "user_id": "u", "item_id": "i", "action": "view", "ts": 1}
+    body: dict[str, Any] = good | fields
+    raw = msgspec.json.encode({key: value for key, value in body.items() if value is not None})
+    with pytest.raises(InvalidEvent) as error:
+        parse_interaction(raw)
+    return error.value.field
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        (bad(user_id=None), "user_id"),
+        (bad(user_id="x" * 200), "user_id"),
+        (bad(event_id=None, specversion="1.0", data={"event_id": 7}), "event_id"),
+        ("$", "$"),
+        ("data.tags[...]", "tags"),
+        ("stats.plays", "stats"),
+        ("what a client may have named", OTHER),
+        ("", OTHER),
+    ],
+)
+def test_a_dead_letters_reason_is_one_of_a_set(path: str, field: str) -> None:
+    assert dead_letter_field(path) == field
+    assert field in DEAD_LETTER_FIELDS
+
+
+def test_the_reasons_cover_the_fields_of_an_event() -> None:
+    fields = {field.name for field in msgspec.structs.fields(InteractionEvent)}
+    assert {dead_letter_field(name) for name in fields} == fields
+
+
+def test_lag_counts_from_the_newest_committed_message() -> None:
+    now = [100.0]
+    lag = Lag(lambda: now[0])
+    assert (lag.events, lag.seconds) == (0, 0.0)
+    lag.end_at(10)
+    now[0] = 107.0
+    assert (lag.events, lag.seconds) == (10, 7.0)
+    lag.reached(4, received_s=103.0)
+    assert (lag.events, lag.seconds) == (6, 4.0)
+    lag.reached(10, received_s=104.0)
+    now[0] = 200.0
+    assert (lag.events, lag.seconds) == (0, 0.0)
+    lag.end_at(11)
+    now[0] = 201.0
+    assert (lag.events, lag.seconds) == (1, 94.0)
+
+
+def test_an_idle_partition_that_is_looked_at_has_no_lag_to_remember() -> None:
+    now = [100.0]
+    lag = Lag(lambda: now[0])
+    for now[0] in (110.0, 120.0):
+        lag.reached(5)
+    lag.end_at(6)
+    now[0] = 121.0
+    assert (lag.events, lag.seconds) == (1, 1.0)
+
+
+def test_two_partitions_have_lags_of_their_own() -> None:
+    meter = FlowMeter("interactions")
+    meter.lag(0).end_at(3)
+    meter.lag(1).end_at(5)
+    assert meter.lag(0) is meter.lag(0)
+    text = meter.numbers.text().decode()
+    assert 'vane_flow_lag_events{flow="interactions",partition="0"} 3.0' in text
+    assert 'vane_flow_lag_events{flow="interactions",partition="1"} 5.0' in text

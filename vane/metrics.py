@@ -1,0 +1,283 @@
+"""Every metric that a process of Vane exposes: one list, for code, documentation and dashboards.
+
+Names follow Prometheus' conventions: base units, `_total` for what only grows. A label has a fixed
+set of values or one that grows with the installation (partitions, routes), never with its users or
+items: no id is ever a label.
+"""
+
+from itertools import chain
+
+from msgspec import structs
+
+from schemas.events import InteractionEvent, ProductUpdate
+from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
+
+FLOWS: tuple[Process, ...] = ("interactions", "catalog", "trends", "learning")
+PROCESSES: tuple[Process, ...] = ("api", *FLOWS)
+
+PARTS: dict[Process, tuple[str, ...]] = {
+    "interactions": ("wait", "plan", "turn", "positions", "states", "log", "commit"),
+    "catalog": ("plan", "embed", "positions", "items", "commit"),
+    "trends": ("read", "popularity", "neighbours"),
+    "learning": ("read", "learn"),
+}
+"""What each flow's time for a transaction is split into, in this order."""
+
+OTHER = "other"
+"""Stands for every value of a label that is not in its set."""
+
+_MESSAGE_FIELDS = {
+    field.name for message in (InteractionEvent, ProductUpdate) for field in structs.fields(message)
+}
+DEAD_LETTER_FIELDS = ("$", *sorted(_MESSAGE_FIELDS), OTHER)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
+
+
+def dead_letter_field(path: str) -> str:
+    """The label for the place of an error in a message, such as `data.tags[...]`: `tags`."""
+    name = path.removeprefix("data.").replace("[", ".").partition(".")[0]
+    return name if name in DEAD_LETTER_FIELDS else OTHER
+
+
+SHORT_S = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+LONG_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3_600.0)
+SIZES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
+
+FLOW = Label("flow", "of the process", FLOWS)
+PARTITION = Label("partition", "of the topic whose messages these are, or whose log rows")
+
+FRESHNESS = Histogram(
+    name="vane_freshness_seconds",
+    unit="seconds",
+    meaning="From an event's own time until it is committed; until the hint about it is pushed;"
+    " until an answer that shows it is served. The last one counts users who look within"
+    " `VANE_CACHE_TTL_MS` of the hint. Events that come late, as from old logs, count as they are.",
+    processes=("interactions", "api"),
+    labels=(Label("stage", "how far it has come", ("committed", "pushed", "served")),),
+    buckets=LONG_S,
+)
+FLOW_LAG_EVENTS = Gauge(
+    name="vane_flow_lag_events",
+    unit="offsets",
+    meaning="Offsets between what is committed and the end of the log as far as it is known.",
+    processes=FLOWS,
+    labels=(FLOW, PARTITION),
+)
+FLOW_LAG_SECONDS = Gauge(
+    name="vane_flow_lag_seconds",
+    unit="seconds",
+    meaning="For how long the oldest message that is not committed may have been waiting: since"
+    " the broker took the newest committed one, or since the flow had caught up. 0: caught up.",
+    processes=FLOWS,
+    labels=(FLOW, PARTITION),
+)
+FLOW_EPOCH = Gauge(
+    name="vane_flow_epoch",
+    unit="count",
+    meaning="How often a worker has taken the partition. A fenced worker ends at once and exposes"
+    " nothing: two that fight over a partition show as an epoch that rises without restarts.",
+    processes=("interactions", "catalog"),
+    labels=(FLOW, PARTITION),
+)
+FLOW_MESSAGES = Counter(
+    name="vane_flow_messages_total",
+    unit="messages",
+    meaning="Committed messages (trends and learning: log rows), by what became of them.",
+    processes=FLOWS,
+    labels=(FLOW, Label("outcome", "what became", ("applied", "duplicate", "dead_letter"))),
+)
+FLOW_DEAD_LETTERS = Counter(
+    name="vane_flow_dead_letters_total",
+    unit="messages",
+    meaning="Dead letters by reason: the field that is wrong, `$` for the message as a whole.",
+    processes=("interactions", "catalog"),
+    labels=(FLOW, Label("field", "top-level field of the message", DEAD_LETTER_FIELDS)),
+)
+FLOW_TRANSACTION_MESSAGES = Histogram(
+    name="vane_flow_transaction_messages",
+    unit="messages",
+    meaning="Messages (trends and learning: log rows) in one transaction: one group of chunks.",
+    processes=FLOWS,
+    labels=(FLOW,),
+    buckets=SIZES,
+)
+FLOW_TRANSACTION_SECONDS = Histogram(
+    name="vane_flow_transaction_seconds",
+    unit="seconds",
+    meaning="Time of each part of a transaction. interactions: `wait` in the group that forms,"
+    " `plan`, `turn` behind the transaction before, `positions`, `states`, `log`, `commit`.",
+    processes=FLOWS,
+    labels=(FLOW, Label("part", "of the way", tuple(dict.fromkeys(chain(*PARTS.values()))))),
+    buckets=SHORT_S,
+)
+FLOW_HINTS = Counter(
+    name="vane_flow_hints_total",
+    unit="count",
+    meaning="Hints to Redis: sent, or lost because Redis did not take them.",
+    processes=FLOWS,
+    labels=(FLOW, Label("result", "whether Redis took it", ("sent", "lost"))),
+)
+CLAMPED_EVENTS = Counter(
+    name="vane_interactions_clamped_events_total",
+    unit="events",
+    meaning="Applied events whose time was too far ahead, and was cut.",
+    processes=("interactions",),
+)
+REFUSED_STATES = Counter(
+    name="vane_interactions_refused_states_total",
+    unit="count",
+    meaning="User states that another writer had changed meanwhile, and that were computed again.",
+    processes=("interactions",),
+)
+RETRIES = Counter(
+    name="vane_interactions_retries_total",
+    unit="count",
+    meaning="Transactions begun again: PostgreSQL was away, or users had been merged.",
+    processes=("interactions",),
+    labels=(Label("reason", "why", ("unavailable", "merged")),),
+)
+CACHE_LOOKUPS = Counter(
+    name="vane_interactions_cache_lookups_total",
+    unit="count",
+    meaning="Look-ups of users' states and of items' vectors in the worker's memory.",
+    processes=("interactions",),
+    labels=(
+        Label("cache", "which", ("user_states", "item_vectors")),
+        Label("result", "whether it was there", ("hit", "miss")),
+    ),
+)
+PENDING_EVENTS = Counter(
+    name="vane_interactions_pending_events_total",
+    unit="events",
+    meaning="Events that began to wait for their item, and events whose item has come.",
+    processes=("interactions",),
+    labels=(Label("change", "which", ("began", "ended")),),
+)
+EMBEDDED_TEXTS = Counter(
+    name="vane_catalog_embedded_texts_total",
+    unit="count",
+    meaning="Texts of items that were embedded.",
+    processes=("catalog",),
+)
+API_REQUESTS = Counter(
+    name="vane_api_requests_total",
+    unit="count",
+    meaning="Answered requests.",
+    processes=("api",),
+    labels=(
+        Label("method", "of HTTP", METHODS),
+        Label("route", "pattern of the path, `unmatched` where there is none"),
+        Label("status", "of HTTP"),
+    ),
+)
+API_REQUEST_SECONDS = Histogram(
+    name="vane_api_request_seconds",
+    unit="seconds",
+    meaning="Time to answer a request.",
+    processes=("api",),
+    labels=(Label("route", "pattern of the path"),),
+    buckets=SHORT_S,
+)
+API_CACHE = Counter(
+    name="vane_api_cache_total",
+    unit="count",
+    meaning="Look-ups of ready answers; `overtaken`: a fill that a hint overtook; `last_known`: an"
+    " old answer, as PostgreSQL was away.",
+    processes=("api",),
+    labels=(Label("result", "of the look-up", ("hit", "miss", "overtaken", "last_known")),),
+)
+API_CACHE_ENTRIES = Gauge(
+    name="vane_api_cache_entries",
+    unit="count",
+    meaning="Answers in the cache.",
+    processes=("api",),
+)
+API_FALLBACKS = Counter(
+    name="vane_api_fallbacks_total",
+    unit="count",
+    meaning="Answers that are not what was asked for, as PostgreSQL was away: the last known one,"
+    " what was popular, or none at all (503).",
+    processes=("api",),
+    labels=(Label("kind", "what was given instead", ("last_known", "popular", "none")),),
+)
+API_EVENTS = Counter(
+    name="vane_api_events_total",
+    unit="events",
+    meaning="Events by POST.",
+    processes=("api",),
+    labels=(Label("result", "of the check", ("accepted", "rejected")),),
+)
+API_HINTS = Counter(
+    name="vane_api_hints_total",
+    unit="count",
+    meaning="Hints from Redis; `Connected`: the subscription began again, hints may be missing.",
+    processes=("api",),
+    labels=(
+        Label(
+            "kind",
+            "of hint",
+            ("PreferenceHint", "CatalogHint", "TrendsHint", "SettingsHint", "Connected"),
+        ),
+    ),
+)
+API_HINT_DELAY_SECONDS = Histogram(
+    name="vane_api_hint_delay_seconds",
+    unit="seconds",
+    meaning="From when a hint about users was pushed until the API has taken it.",
+    processes=("api",),
+    buckets=SHORT_S,
+)
+API_REDIS_CONNECTED = Gauge(
+    name="vane_api_redis_connected",
+    unit="0 or 1",
+    meaning="1 while hints can arrive.",
+    processes=("api",),
+)
+
+METRICS = tuple(metric for metric in list(globals().values()) if isinstance(metric, Metric))
+"""All that Vane defines, in the order of this file."""
+
+STANDARD = (
+    Counter(
+        name="process_cpu_seconds_total",
+        unit="seconds",
+        meaning="CPU time of the process.",
+        processes=PROCESSES,
+    ),
+    Gauge(
+        name="process_resident_memory_bytes",
+        unit="bytes",
+        meaning="Memory of the process that is in RAM.",
+        processes=PROCESSES,
+    ),
+    Gauge(
+        name="process_virtual_memory_bytes",
+        unit="bytes",
+        meaning="Address space of the process.",
+        processes=PROCESSES,
+    ),
+    Gauge(
+        name="process_start_time_seconds",
+        unit="seconds",
+        meaning="When the process began, in seconds since 1970.",
+        processes=PROCESSES,
+    ),
+    Gauge(
+        name="process_open_fds",
+        unit="count",
+        meaning="Open file descriptors.",
+        processes=PROCESSES,
+    ),
+    Gauge(
+        name="process_max_fds",
+        unit="count",
+        meaning="Limit of open file descriptors.",
+        processes=PROCESSES,
+    ),
+)
+"""What prometheus_client tells of every process, where there is a /proc."""
+
+
+def meter_of(process: Process) -> Meter:
+    """A meter for all that a process exposes."""
+    return Meter(metric for metric in METRICS if process in metric.processes)

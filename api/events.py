@@ -37,7 +37,7 @@ async def post_events(request: Request) -> Response:
     services = services_of(request)
     stamp = services.settings.clock == "wall"
     events, rejected = parse_events(
-        await read_body(request, BODY_BYTES_MAX), services.tuning, stamp=stamp
+        await read_body(request, BODY_BYTES_MAX), services.knowledge.tuning, stamp=stamp
     )
     services.metrics.events.labels("rejected").inc(len(rejected))
     if not events:

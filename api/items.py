@@ -5,7 +5,8 @@ from fastapi import APIRouter, Request, Response
 from api.answers import answer, cached, documented
 from api.cache import TRENDS, Answer, item_subject
 from api.params import Category, ItemId, Kind, Limit
-from api.recommend import Query, similar, trending
+from api.recommend import similar, trending
+from api.recommender import Query
 from api.services import services_of
 from schemas.responses import Item, ItemList
 
@@ -15,10 +16,10 @@ router = APIRouter(tags=["items"])
 @router.get("/v1/items/{item_id:path}/similar", responses=documented(ItemList, 404, 422, 503))
 async def get_similar(request: Request, item_id: ItemId, limit: Limit = 10) -> Response:
     """The items most like an item."""
-    store = services_of(request).store
+    recommender = services_of(request).recommender
 
     async def build() -> Answer:
-        return answer(request, await similar(store, item_id, limit), item_subject(item_id))
+        return answer(request, await similar(recommender, item_id, limit), item_subject(item_id))
 
     return await cached(request, build)
 
@@ -39,10 +40,10 @@ async def get_trending(
     request: Request, kind: Kind, category: Category, limit: Limit = 10
 ) -> Response:
     """What is popular now, then what is new."""
-    store = services_of(request).store
+    recommender = services_of(request).recommender
 
     async def build() -> Answer:
-        body = await trending(store, Query(limit, kind, category))
+        body = await trending(recommender, Query(limit, kind, category))
         return answer(request, body, TRENDS)
 
     return await cached(request, build)

@@ -1,7 +1,8 @@
-"""Lists of items: from the store's candidates to the body of an answer, for API and CLI alike."""
+"""Lists of items: from ranked candidates to the body of an answer, for API and CLI alike."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -9,6 +10,7 @@ import xxhash
 from msgspec import UNSET
 from numpy.typing import NDArray
 
+from api.recommender import Query, Ranked, Recommender
 from schemas.responses import (
     Interest,
     ItemList,
@@ -18,9 +20,10 @@ from schemas.responses import (
     Recommendations,
 )
 from schemas.responses import RecentItem as RecentItemBody
-from vane import ranking
-from vane.ranking import Candidates, Doubles
-from vane.store.serving import Affinity, Cause, Detail, ServingStore, UserState, Wanted, vectors
+from vane import reasons
+from vane.ranking import part_of
+from vane.retrieval import CLOSEST_CONTENT, CONTENT, FOLLOWED, FOLLOWED_RECENT, SOURCES
+from vane.store.serving import Affinity, Detail, ServingStore
 
 AFFINITIES_MAX = 20
 """Categories, and tags, that a profile names."""
@@ -28,43 +31,38 @@ INTEREST_MIN = 0.3
 """From this affinity on a category or tag is an interest."""
 INTERESTS_MAX = 10
 
+Parts = dict[str, float]
+"""What a score consists of, by name."""
 
-class Query(NamedTuple):
-    """What a caller asks for."""
-
-    limit: int = 10
-    kind: str | None = None
-    category: str | None = None
-    exclude_seen: bool = True
-    explain: bool = False
+_PERSONAL = [SOURCES.index(name) for name in (*CONTENT, *FOLLOWED)]
 
 
-class _Ranked(NamedTuple):
-    """The head of a ranked list."""
+class _Why(NamedTuple):
+    """Why an item is in a list; the recent item behind it, by its place, or None."""
 
-    item_ids: list[str]
-    scores: Doubles
-    parts: Doubles
-    candidates: Candidates
+    code: reasons.Code
+    cause: int | None
 
 
-async def recommend(store: ServingStore, user_id: str, query: Query) -> tuple[Recommendations, str]:
+async def recommend(
+    recommender: Recommender, user_id: str, query: Query
+) -> tuple[Recommendations, str]:
     """The list for a user, and the entity tag that names its content.
 
     An unknown user gets what is popular. A user who has seen everything gets seen items again, and
     one who hid all of these gets hidden ones: the list is empty only where no available item
     matches the filters.
     """
-    state, ranked = await _rank(store, user_id, query)
-    items = await _listed(store, user_id, ranked, query)
-    personal = bool(np.isfinite(ranked.candidates.long).any())
-    versions = f"{ranking.MODEL_VERSION} {state.settings_version} {state.version}"
+    ranked = await recommender.rank(user_id, query)
+    items = await _listed(recommender, ranked, query)
+    state, model = ranked.moment.state, ranked.model
+    versions = f"{model.version} {state.settings_version} {state.version}"
     name = list_name(versions, user_id, query, items)
     body = Recommendations(
         user_id=user_id,
         request_id=name,
         version=state.version,
-        strategy="personal" if personal else "trending",
+        strategy="personal" if _is_personal(ranked) else "trending",
         items=items,
     )
     return body, f'"{name}"'
@@ -76,24 +74,30 @@ def list_name(versions: str, user_id: str, query: Query, items: Sequence[ListedI
     return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
 
 
-async def trending(store: ServingStore, query: Query) -> ItemList:
+async def trending(recommender: Recommender, query: Query) -> ItemList:
     """What is popular now, then what is new."""
-    _, ranked = await _rank(store, None, query)
-    return ItemList(await _listed(store, None, ranked, query))
+    ranked = await recommender.rank(None, query)
+    return ItemList(await _listed(recommender, ranked, query))
 
 
-async def similar(store: ServingStore, item_id: str, limit: int) -> ItemList:
+async def similar(recommender: Recommender, item_id: str, limit: int) -> ItemList:
     """The items most like an item; what is popular of its kind where it has no content.
 
     Raises:
         NotFound: there is no such item.
     """
-    item = await store.item(item_id)
-    near = await store.similar(item_id, limit)
+    store = recommender.store
+    item, shelf = await store.item(item_id), await recommender.shelf()
+    _, lists = await shelf.around(store, [], [item_id])
+    near = [
+        (found, cosine)
+        for numbers, cosines in lists
+        for found, cosine in zip(shelf.ids(numbers), cosines.tolist(), strict=True)
+    ][:limit]
     if not near:
-        popular = await trending(store, Query(limit + 1, kind=item.kind))
+        popular = await trending(recommender, Query(limit + 1, kind=item.kind))
         return ItemList([other for other in popular.items if other.item_id != item_id][:limit])
-    details, _ = await store.listed([found for found, _ in near], None)
+    details = await shelf.details(store, [found for found, _ in near])
     reason = Reason("similar", f"Similar to {item.title or item_id}", item_id)
     return ItemList(
         [listed_item(details[found], score, reason) for found, score in near if found in details]
@@ -119,76 +123,93 @@ async def profile(store: ServingStore, user_id: str, half_life_s: float) -> Prof
     )
 
 
-async def _rank(
-    store: ServingStore, user_id: str | None, query: Query
-) -> tuple[UserState, _Ranked]:
-    """The best candidates by the first rule that leaves any."""
-    for exclude_seen, exclude_hidden in ((query.exclude_seen, True), (False, True), (False, False)):
-        wanted = Wanted(
-            kind=query.kind,
-            category=query.category,
-            exclude_seen=exclude_seen,
-            exclude_hidden=exclude_hidden,
-        )
-        state, item_ids, candidates = await store.candidates(user_id, wanted)
-        if item_ids or user_id is None:
-            break
-    parts = ranking.contributions(candidates)
-    scores = parts.sum(axis=1)
-    rows = ranking.top(scores, query.limit)
-    head = _Ranked(
-        [item_ids[row] for row in rows], scores[rows], parts[rows], candidates.take(rows)
-    )
-    return state, head
+def _is_personal(ranked: Ranked) -> bool:
+    """Whether anything that the user did is in the candidates' scores."""
+    return bool((np.nan_to_num(ranked.moment.sources.values[:, _PERSONAL]) != 0).any())
 
 
-async def _listed(
-    store: ServingStore, user_id: str | None, ranked: _Ranked, query: Query
-) -> list[ListedItem]:
+async def _listed(recommender: Recommender, ranked: Ranked, query: Query) -> list[ListedItem]:
     """The ranked items as they are shown, each with its reason."""
-    details, causes = await store.listed(ranked.item_ids, user_id)
-    contents = [details[item_id].content if item_id in details else None
-                for item_id in ranked.item_ids]  # fmt: skip
-    reasons = _reasons(ranked, contents, causes, await store.item_mean())
+    moment = ranked.moment
+    components = await _components(ranked) if query.explain else [None] * len(ranked.rows)
+    ids = moment.ids(ranked.rows)
+    causes = [event.item_id for event in moment.past[:FOLLOWED_RECENT]]
+    details = await moment.shelf.details(recommender.store, [*ids, *causes])
     return [
-        listed_item(details[item_id], score, reason, parts if query.explain else None)
-        for item_id, score, reason, parts in zip(
-            ranked.item_ids, ranked.scores, reasons, ranked.parts, strict=True
+        listed_item(details[item_id], score, _reason(ranked, why, details), parts)
+        for item_id, score, why, parts in zip(
+            ids, ranked.scores.tolist(), _whys(ranked), components, strict=True
         )
         if item_id in details
     ]
 
 
-def _reasons(
-    ranked: _Ranked, contents: Sequence[bytes | None], causes: Sequence[Cause], mean: NDArray[Any]
-) -> list[Reason]:
-    count = len(ranked.item_ids)
-    closest, cosine = np.zeros(count, np.int64), np.full(count, np.nan)
-    if causes and count:
-        past = ranking.centred(vectors([cause.content for cause in causes]), mean)
-        closest, cosine = ranking.closest(ranking.centred(vectors(contents), mean), past)
-    codes = ranking.reason_codes(ranked.parts, ranked.candidates, cosine)
-    reasons = []
-    for code, row in zip(codes, closest.tolist(), strict=True):
-        if code == "because":
-            cause = causes[row]
-            text = ranking.reason_text(code, cause.action, cause.title or cause.item_id)
-            reasons.append(Reason(code, text, cause.item_id))
-        else:
-            reasons.append(Reason(code, ranking.reason_text(code)))
-    return reasons
+async def _components(ranked: Ranked) -> list[Parts | None]:
+    """What each part adds to the scores; trees take their time, so in a thread."""
+    found = await asyncio.to_thread(ranked.model.contributions, ranked.moment.features, ranked.rows)
+    return [
+        {name: float(column[row]) for name, column in found.items()}
+        for row in range(len(ranked.rows))
+    ]
+
+
+def _whys(ranked: Ranked) -> list[_Why]:
+    """The reasons go by the linear ranker: the trees' shares would take milliseconds."""
+    moment, rows = ranked.moment, ranked.rows
+    numbers = moment.sources.numbers[rows]
+    closest, cosine = _closest(ranked, numbers)
+    visits = moment.visits(numbers)
+    if not visits.shape[1]:
+        visits = np.zeros((len(rows), 1), np.float32)
+    codes = reasons.codes(
+        _source_parts(ranked), moment.sources.values[rows], cosine, visits.max(axis=1)
+    )
+    causes = {"because": closest, "together": visits.argmax(axis=1)}
+    return [
+        _Why(code, int(causes[code][row]) if code in causes else None)
+        for row, code in enumerate(codes)
+    ]
+
+
+def _source_parts(ranked: Ranked) -> NDArray[np.float64]:
+    """(m, len(SOURCES)): what each source adds to the linear score of the ranked items."""
+    linear = ranked.model.linear
+    added = linear.contributions(ranked.moment.features)[ranked.rows]
+    parts = np.zeros((len(ranked.rows), len(SOURCES)))
+    for name, column in zip(linear.features, added.T, strict=True):
+        if part_of(name) in SOURCES:
+            parts[:, SOURCES.index(part_of(name))] += column
+    return parts
+
+
+def _closest(
+    ranked: Ranked, numbers: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The place of the most similar recent item, and its cosine; nan without text."""
+    recent = ranked.moment.taste.recent[:CLOSEST_CONTENT]
+    if not len(recent) or not len(numbers):
+        return np.zeros(len(numbers), np.int64), np.full(len(numbers), np.nan)
+    cosines = ranked.moment.units(numbers) @ ranked.moment.units(recent).T
+    best = cosines.argmax(axis=1)
+    return best, np.take_along_axis(cosines, best[:, None], 1)[:, 0].astype(np.float64)
+
+
+def _reason(ranked: Ranked, why: _Why, details: dict[str, Detail]) -> Reason:
+    if why.cause is None:
+        return Reason(why.code, reasons.text(why.code))
+    event = ranked.moment.past[why.cause]
+    cause = details.get(event.item_id)
+    title = cause.title if cause and cause.title else event.item_id
+    return Reason(why.code, reasons.text(why.code, event.action, title), event.item_id)
 
 
 def listed_item(
-    detail: Detail, score: float, reason: Reason, parts: Doubles | None = None
+    detail: Detail, score: float, reason: Reason, components: Parts | None = None
 ) -> ListedItem:
-    """An item as lists show it; `parts` are what each feature added to the score."""
-    components = (
-        UNSET if parts is None else dict(zip(ranking.FEATURES, parts.tolist(), strict=True))
-    )
+    """An item as lists show it; `components` are what its score consists of."""
     return ListedItem(
         item_id=detail.item_id,
-        score=float(score),
+        score=score,
         title=detail.title,
         kind=detail.kind,
         category=detail.category,
@@ -198,7 +219,7 @@ def listed_item(
         image_url=detail.image_url,
         url=detail.url,
         reason=reason,
-        components=components,
+        components=UNSET if components is None else components,
     )
 
 

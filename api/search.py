@@ -9,7 +9,8 @@ from fastapi import Query as Parameter
 from api.answers import answer, cached, documented
 from api.cache import TRENDS, Answer, user_subject
 from api.params import Category, Kind, Limit, checked_text
-from api.recommend import Query, listed_item, recommend, trending
+from api.recommend import listed_item, recommend, trending
+from api.recommender import Query, Recommender
 from api.services import services_of
 from schemas.responses import ListedItem, Reason, SearchResults
 from vane.errors import InvalidRequest
@@ -53,10 +54,10 @@ async def get_search(
     Words may be unfinished or misspelt, and accents do not matter. With `user_id` the user's taste
     orders what fits equally well.
     """
-    store = services_of(request).store
+    recommender = services_of(request).recommender
 
     async def build() -> Answer:
-        body = await search(store, q, user_id, Query(limit, kind, category))
+        body = await search(recommender, q, user_id, Query(limit, kind, category))
         subjects = [TRENDS] if user_id is None else [TRENDS, user_subject(user_id)]
         return answer(request, body, *subjects)
 
@@ -76,7 +77,7 @@ def checked_query(field: str, text: str) -> str:
 
 
 async def search(
-    store: ServingStore, text: str, user_id: str | None, query: Query
+    recommender: Recommender, text: str, user_id: str | None, query: Query
 ) -> SearchResults:
     """The items that match a text, at most `query.limit`.
 
@@ -84,11 +85,11 @@ async def search(
     items with some of the words are found.
     """
     if not text.strip():
-        return SearchResults(await _unasked(store, user_id, query), None)
+        return SearchResults(await _unasked(recommender, user_id, query), None)
     words = parse_query(text)
     if not words:
         return SearchResults([], None)
-    found, words, every = await _find(store, words, user_id, query)
+    found, words, every = await _find(recommender.store, words, user_id, query)
     understood = " ".join(word.text for word in words)
     corrected = understood if any(word.corrected for word in words) else None
     if corrected is not None and found:
@@ -103,10 +104,10 @@ async def search(
     return SearchResults(items, corrected if found else None)
 
 
-async def _unasked(store: ServingStore, user_id: str | None, query: Query) -> list[ListedItem]:
+async def _unasked(recommender: Recommender, user_id: str | None, query: Query) -> list[ListedItem]:
     if user_id is None:
-        return (await trending(store, query)).items
-    return (await recommend(store, user_id, query))[0].items
+        return (await trending(recommender, query)).items
+    return (await recommend(recommender, user_id, query))[0].items
 
 
 async def _find(

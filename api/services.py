@@ -11,19 +11,19 @@ from fastapi import Request
 
 from api.cache import TRENDS, Cache, item_subject, user_subject
 from api.ingest import EventLog
+from api.knowledge import Knowledge
 from api.metrics import Metrics
-from api.recommend import Query, trending
+from api.recommend import trending
+from api.recommender import Query, Recommender
 from api.waiting import AppliedOffsets
-from schemas.events import CatalogHint, PreferenceHint, TrendsHint
+from schemas.events import CatalogHint, PreferenceHint, SettingsHint, TrendsHint
 from schemas.responses import ListedItem
 from vane.bus import Connected, Hint, Publisher, Subscription
 from vane.errors import Unavailable
 from vane.settings import Settings
-from vane.store.connection import connect
-from vane.store.serving import CANDIDATES_PER_SOURCE, ServingStore, open_store
-from vane.store.tuning import read_tuning
-from vane.tuning import Tuning
+from vane.store.serving import ServingStore, open_store
 
+MEMORY_ITEMS = 100
 MEMORY_REFRESH_S = 30.0
 MEMORY_RETRY_S = 2.0
 
@@ -44,17 +44,20 @@ class Services:
 
     settings: Settings
     store: ServingStore
+    knowledge: Knowledge
     cache: Cache
     events: EventLog
     subscription: Subscription
     publisher: Publisher
     metrics: Metrics = field(default_factory=Metrics)
-    tuning: Tuning = field(default_factory=Tuning)
     memory: Memory = field(default_factory=Memory)
+    recommender: Recommender = field(init=False)
     applied: AppliedOffsets = field(init=False)
     _database_away: bool = False
 
     def __post_init__(self) -> None:
+        self.recommender = Recommender(self.store, self.knowledge)
+        self.knowledge.listeners.append(lambda _items: self.cache.drop(TRENDS))
         self.applied = AppliedOffsets(self.store.applied_offsets)
 
     def database_failed(self) -> None:
@@ -80,10 +83,12 @@ class Services:
                 for item_id in hint.items:
                     self.cache.drop(item_subject(item_id))
                 self.cache.drop(TRENDS)
-            case TrendsHint():
-                self.cache.drop(TRENDS)
+                self.knowledge.wake()
+            case TrendsHint() | SettingsHint():
+                self.knowledge.wake()
             case Connected():
                 self.cache.drop_all()
+                self.knowledge.wake()
 
     async def follow_hints(self) -> None:
         """Take every hint, for ever."""
@@ -91,12 +96,11 @@ class Services:
             self.take_hint(hint)
 
     async def refresh_memory(self) -> None:
-        """Keep the tuning and what is popular at hand, for ever."""
+        """Keep what is popular at hand, for ever."""
         while True:
             pause_s = MEMORY_RETRY_S
             try:
-                self.tuning = await asyncio.to_thread(_current_tuning, self.settings)
-                found = await trending(self.store, Query(limit=CANDIDATES_PER_SOURCE))
+                found = await trending(self.recommender, Query(limit=MEMORY_ITEMS))
                 self.memory = Memory(found.items, time.monotonic())
                 pause_s = MEMORY_REFRESH_S if found.items else MEMORY_RETRY_S
             except Unavailable:
@@ -113,13 +117,16 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         services = Services(
             settings=settings,
             store=store,
+            knowledge=Knowledge(settings, "vane api"),
             cache=Cache(settings.cache_entries, settings.cache_ttl_ms / 1e3),
             events=events,
             subscription=Subscription(settings.redis_url),
             publisher=Publisher(settings.redis_url),
         )
         stack.callback(services.publisher.close)
-        for work in (services.follow_hints(), services.refresh_memory()):
+        stack.push_async_callback(services.knowledge.close)
+        following = (services.follow_hints(), services.knowledge.follow())
+        for work in (*following, services.refresh_memory()):
             stack.push_async_callback(_cancel, asyncio.create_task(_reported(work)))
         yield services
 
@@ -128,11 +135,6 @@ def services_of(request: Request) -> Services:
     """The services of the application that the request is for."""
     services: Services = request.app.state.services
     return services
-
-
-def _current_tuning(settings: Settings) -> Tuning:
-    with connect(settings, "vane api") as connection:
-        return read_tuning(connection)[0]
 
 
 async def _reported(work: Coroutine[None, None, None]) -> None:

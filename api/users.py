@@ -10,7 +10,8 @@ from fastapi import Query as Parameter
 from api.answers import answer, cached, computed, documented, respond
 from api.cache import TRENDS, Answer, user_subject
 from api.params import Category, Kind, Limit, UserId, WaitMs
-from api.recommend import Query, list_name, profile, recommend
+from api.recommend import list_name, profile, recommend
+from api.recommender import Query
 from api.services import Services, services_of
 from api.waiting import Token
 from schemas.responses import Profile, Recommendations
@@ -64,7 +65,7 @@ async def get_profile(request: Request, user_id: UserId) -> Response:
     services = services_of(request)
 
     async def build() -> Answer:
-        body = await profile(services.store, user_id, services.tuning.half_life_long_s)
+        body = await profile(services.store, user_id, services.knowledge.tuning.half_life_long_s)
         return answer(request, body, user_subject(user_id), version=body.version)
 
     return await cached(request, build)
@@ -84,7 +85,7 @@ async def _recommendations(
     services = services_of(request)
 
     async def build() -> Answer:
-        body, etag = await recommend(services.store, user_id, query)
+        body, etag = await recommend(services.recommender, user_id, query)
         subjects = [user_subject(user_id)]
         if body.strategy == "trending":
             subjects.append(TRENDS)

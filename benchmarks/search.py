@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from msgspec.structs import asdict
 
-from api.recommend import Query
+from api.recommender import Query, Recommender, open_recommender
 from api.search import search
 from vane.catalogue import Item
 from vane.embedded.postgres import Postgres
@@ -28,7 +28,6 @@ from vane.settings import Settings
 from vane.store.catalog import ItemRow, write_items
 from vane.store.connection import Connection, connect
 from vane.store.migrate import migrate
-from vane.store.serving import ServingStore, open_store
 
 BATCH_ITEMS = 500
 DIMENSION = 384
@@ -152,7 +151,7 @@ def query_kinds(items: list[Item], rng: random.Random) -> dict[str, Callable[[],
 
 
 async def measure(
-    store: ServingStore, kinds: dict[str, Callable[[], str]], queries: int
+    recommender: Recommender, kinds: dict[str, Callable[[], str]], queries: int
 ) -> dict[str, list[float]]:
     """Milliseconds of each query by kind, and of the floor."""
     times: dict[str, list[float]] = {"floor": [], **{kind: [] for kind in kinds}}
@@ -160,10 +159,10 @@ async def measure(
         for kind, make in kinds.items():
             text, user = make(), USER if number % 2 else None
             started = time.perf_counter()
-            await search(store, text, user, Query(10))
+            await search(recommender, text, user, Query(10))
             times[kind].append(1e3 * (time.perf_counter() - started))
             started = time.perf_counter()
-            await store.item("i1")
+            await recommender.store.item("i1")
             times["floor"].append(1e3 * (time.perf_counter() - started))
     return times
 
@@ -200,9 +199,11 @@ def main() -> None:
         print(f"{len(items):,} items, {terms:,} terms, {time.monotonic() - started:.0f} s to fill")
 
         async def run() -> dict[str, list[float]]:
-            async with open_store(settings, "benchmark") as store:
-                await measure(store, query_kinds(items, random.Random(2)), 20)
-                return await measure(store, query_kinds(items, random.Random(3)), options.queries)
+            async with open_recommender(settings, "benchmark") as recommender:
+                await measure(recommender, query_kinds(items, random.Random(2)), 20)
+                return await measure(
+                    recommender, query_kinds(items, random.Random(3)), options.queries
+                )
 
         times = asyncio.run(run())
     floor = np.percentile(times["floor"], 50)

@@ -9,7 +9,9 @@ from msgspec import UNSET, Struct, UnsetType
 class Reason(Struct, gc=False, frozen=True, omit_defaults=True):
     """Why an item is in a list; `item_id` names the item that caused it."""
 
-    code: Literal["because", "popular", "new", "explore", "similar", "match", "corrected"]
+    code: Literal[
+        "because", "together", "popular", "new", "explore", "similar", "match", "corrected"
+    ]
     text: str
     item_id: str | None = None
 

@@ -24,6 +24,7 @@ POOL_FACTOR = 3
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Codes = NDArray[np.signedinteger[Any]]
 
 
 def pool_size(limit: int) -> int:
@@ -48,8 +49,8 @@ def similarity(*profiles: NDArray[Any]) -> Doubles:
 def diversified(
     scores: Doubles,
     similar: Doubles,
-    authors: Ints,
-    categories: Ints,
+    authors: Codes,
+    categories: Codes,
     *,
     limit: int,
     rules: Diversity,
@@ -89,7 +90,7 @@ def _most(share: float, limit: int) -> int:
     return max(1, int(np.ceil(share * limit)))
 
 
-def _full(codes: Ints, taken: list[int], most: int) -> NDArray[np.bool_]:
+def _full(codes: Codes, taken: list[int], most: int) -> NDArray[np.bool_]:
     """Which candidates belong to a group that has its share."""
     if len(taken) < most:
         return np.zeros(len(codes), bool)

@@ -311,9 +311,17 @@ def sources(
     start = _COLUMN[CONTENT[0]]
     values[:, start : start + len(CONTENT)] = _likeness(taste, units, numbers)
     values[:, _COLUMN[CATEGORY]] = _category_share(table, taste, numbers)
-    age_h = (now_us - table.since_us[numbers]) / 3.6e9
-    values[:, _COLUMN[ARRIVALS]] = np.where(age_h >= 0, 24.0 / (24.0 + np.abs(age_h)), 0.0)
+    values[:, _COLUMN[ARRIVALS]] = _newness(now_us - table.since_us[numbers])
     return Sources(numbers, values)
+
+
+def _newness(age_us: Ints) -> Doubles:
+    """One for what arrived just now, half for what did a day ago.
+
+    By whole minutes: what arrived together ties, so an order does not change with every moment.
+    """
+    age_h = (age_us // 60_000_000) / 60.0
+    return np.where(age_us >= 0, 24.0 / (24.0 + np.abs(age_h)), 0.0)
 
 
 def _popularity(table: ItemTable, taste: Taste, numbers: Ints, now_us: int) -> Doubles:

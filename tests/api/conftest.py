@@ -44,6 +44,11 @@ class Api:
         assert self.publisher.publish(channel, message)
         wait_until(lambda: self._hints() > before)
 
+    def sync(self) -> None:
+        """Let the API see at once what was written to items and trends."""
+        work = self.services.knowledge.refresh()
+        asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
+
     def _hints(self) -> float:
         (counter,) = self.services.metrics.hints.collect()
         return sum(float(sample.value) for sample in counter.samples if "_total" in sample.name)

@@ -38,6 +38,7 @@ def called(api: Api, path: str) -> Iterator[list[Any]]:
 
 def test_the_entity_tag_names_the_list(api: Api, seed: Seed) -> None:
     seed.user("ada", seed.items(20)[:2])
+    api.sync()
     first = api.get(ADA)
     tag = first.headers["etag"]
     assert first.json()["request_id"] == tag.strip('"')
@@ -60,6 +61,7 @@ def test_the_tag_agrees_over_processes_and_restarts(
     api: Api, api_settings: Settings, seed: Seed
 ) -> None:
     seed.user("ada", seed.items(20)[:2])
+    api.sync()
     tag = api.get(ADA).headers["etag"]
     with running(api_settings) as other:
         assert other.get(ADA).headers["etag"] == tag
@@ -67,6 +69,7 @@ def test_the_tag_agrees_over_processes_and_restarts(
 
 def test_an_answer_is_kept_until_a_hint_names_its_user(api: Api, seed: Seed) -> None:
     seed.user("ada", seed.items(20)[:2])
+    api.sync()
     first = api.get(ADA)
     seed.bump("ada")
     api.hint(PREFERENCES, hint("bob", 9))
@@ -77,9 +80,10 @@ def test_an_answer_is_kept_until_a_hint_names_its_user(api: Api, seed: Seed) -> 
 
 def test_a_hint_that_overtakes_a_fill_wins(api: Api, seed: Seed) -> None:
     seed.user("ada", seed.items(20)[:2])
+    api.sync()
     read, release = threading.Event(), threading.Event()
-    store: Any = api.services.store
-    original: Callable[..., Awaitable[Any]] = store.candidates
+    recommender: Any = api.services.recommender
+    original: Callable[..., Awaitable[Any]] = recommender.moment
 
     async def slow(*arguments: Any) -> Any:
         found = await original(*arguments)
@@ -87,10 +91,10 @@ def test_a_hint_that_overtakes_a_fill_wins(api: Api, seed: Seed) -> None:
         await asyncio.to_thread(release.wait, 10)
         return found
 
-    store.candidates = slow
+    recommender.moment = slow
     with called(api, ADA) as answers:
         assert read.wait(10)
-        store.candidates = original
+        recommender.moment = original
         seed.bump("ada")
         api.hint(PREFERENCES, hint("ada", 2))
         release.set()
@@ -102,6 +106,7 @@ def test_a_reconnected_subscription_drops_everything(
     api: Api, seed: Seed, settings: Settings
 ) -> None:
     seed.user("ada", seed.items(20)[:2])
+    api.sync()
     assert api.get(ADA).json()["version"] == 1
     seed.bump("ada")
     api.publisher._client.client_kill_filter(_type="pubsub")
@@ -129,6 +134,7 @@ def test_after_a_token_the_answer_is_fresh(api: Api, seed: Seed) -> None:
     log = open_test_log(seed.connection)
     seed.position("interactions", log, 0, 5)
     seed.user("ada", seed.items(20)[:2])
+    api.sync()
     assert api.get(ADA).json()["version"] == 1  # now it is in the cache
     token = Token(log, {0: 6}).encode()
     late = api.get(ADA, params={"after": token, "wait_ms": 80})

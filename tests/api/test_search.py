@@ -178,11 +178,12 @@ def test_a_blank_query_gives_what_the_user_is_recommended(api: Api, seed: Seed, 
     cars = seed.items(10)
     seed.user("ada", cars[:2])
     seed.trend(cars[5], 9.0)
+    api.sync()
     assert ids(search(api, text))[0] == cars[5]
     recommended = api.get("/v1/users/ada/recommendations").json()["items"]
     mine = search(api, text, user_id="ada")
     assert ids(mine) == [item["item_id"] for item in recommended]
-    assert mine.items[0].reason.code == "because"
+    assert "because" in {item.reason.code for item in mine.items}
 
 
 NASTY = ["'; drop table item; --", "a & | !", "<-> :* !! ((", "<script>alert(1)</script>", "\\",

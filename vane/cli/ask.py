@@ -11,10 +11,10 @@ import msgspec
 import typer
 
 from api.params import LIMIT_MAX, checked_text
-from api.recommend import Query
 from api.recommend import profile as build_profile
 from api.recommend import recommend as build_recommendations
 from api.recommend import similar as build_similar
+from api.recommender import Query, Recommender, open_recommender
 from schemas.responses import ListedItem, Profile, Status
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, Json, command_settings
@@ -46,10 +46,10 @@ def recommend(
     """
     user_id, query = checked_id("user", user), Query(limit, kind, category, explain=explain)
 
-    async def ask(store: ServingStore) -> Any:
-        return (await build_recommendations(store, user_id, query))[0]
+    async def ask(recommender: Recommender) -> Any:
+        return (await build_recommendations(recommender, user_id, query))[0]
 
-    body = ask_store(ask, data_dir)
+    body = ask_recommender(ask, data_dir)
     if as_json:
         print_json(body)
         return
@@ -103,7 +103,7 @@ def similar(
     Example: `vane similar 0114709`
     """
     item_id = checked_id("item", item)
-    body = ask_store(lambda store: build_similar(store, item_id, limit), data_dir)
+    body = ask_recommender(lambda asked: build_similar(asked, item_id, limit), data_dir)
     if as_json:
         print_json(body)
     else:
@@ -157,6 +157,17 @@ def ask_store(question: Callable[[ServingStore], Awaitable[Body]], data_dir: Dat
     async def run() -> Body:
         async with open_store(settings, "vane") as store:
             return await question(store)
+
+    return asyncio.run(run())
+
+
+def ask_recommender(question: Callable[[Recommender], Awaitable[Body]], data_dir: DataDir) -> Body:
+    """One question to a recommender that has read the whole item table."""
+    settings = command_settings(data_dir, needs=["database_url"])
+
+    async def run() -> Body:
+        async with open_recommender(settings, "vane") as recommender:
+            return await question(recommender)
 
     return asyncio.run(run())
 

@@ -4,14 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from api.recommend import Query
+from api.recommender import Query, Recommender
 from api.search import checked_query
 from api.search import search as build_results
-from vane.cli.ask import Limit, ask_store, checked_id, print_items
+from vane.cli.ask import Limit, ask_recommender, checked_id, print_items
 from vane.cli.context import DataDir, Json
 from vane.cli.output import print_json
 from vane.errors import InvalidRequest, UsageError
-from vane.store.serving import ServingStore
 
 
 def search(
@@ -33,10 +32,10 @@ def search(
     except InvalidRequest as error:
         raise UsageError(str(error)) from None
 
-    async def question(store: ServingStore) -> Any:
-        return await build_results(store, text, user_id, Query(limit))
+    async def question(recommender: Recommender) -> Any:
+        return await build_results(recommender, text, user_id, Query(limit))
 
-    body = ask_store(question, data_dir)
+    body = ask_recommender(question, data_dir)
     if as_json:
         print_json(body)
         return

@@ -1,6 +1,6 @@
 """The item table kept in step with PostgreSQL: which rows changed, as columns for `ItemTable`."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ class ItemChanges:
         self._horizon = "0"
         self._passed = 0
 
-    def read(self) -> Iterator[Rows]:
+    def read(self) -> Generator[Rows, None, None]:
         """The changes, at first all rows; no writing transaction may wait for the reader's end."""
         self._passed = self._trends_passed()
         since = self._horizon
@@ -107,7 +107,7 @@ class ItemChanges:
         assert row is not None
         return int(row[0])
 
-    def _batches(self, query: str, since: str) -> Iterator[list[TupleRow]]:
+    def _batches(self, query: str, since: str) -> Generator[list[TupleRow], None, None]:
         with (
             translated(),
             self._connection.transaction(),

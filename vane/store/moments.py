@@ -22,6 +22,8 @@ SEEN_EVENTS_MAX = 2_000
 HIDDEN_ITEMS_MAX = 2_000
 """Of more hidden items only these are known at once; see `ServingStore.still_hidden`."""
 
+Floats = NDArray[np.float32]
+
 _SQL = load_queries("moments")
 
 
@@ -37,8 +39,8 @@ class PastEvent(NamedTuple):
 class Tastes(NamedTuple):
     """A user's preference vectors (d,) with the decayed sums of the weights behind them."""
 
-    long: NDArray[np.float32]
-    short: NDArray[np.float32]
+    long: Floats
+    short: Floats
     mass_long: float
     mass_short: float
 
@@ -64,6 +66,13 @@ class About(NamedTuple):
     near_long: list[str]
     near_short: list[str]
 
+    def queries(self, mean: Floats) -> tuple[Floats | None, Floats | None]:
+        """The tastes as unit vectors, seen from the mean item; None where they are just that."""
+        if self.tastes is None:
+            return None, None
+        long, short, *masses = self.tastes
+        return _unit(long - masses[0] * mean), _unit(short - masses[1] * mean)
+
 
 class NeighbourRow(NamedTuple):
     """With what an item is visited, k neighbours; decayed to `as_of_us`.
@@ -74,7 +83,7 @@ class NeighbourRow(NamedTuple):
     """
 
     neighbours: list[str]
-    weights: NDArray[np.float32]
+    weights: Floats
     mass: NDArray[np.float64]
     as_of_us: int
 
@@ -146,6 +155,11 @@ async def still_hidden(store: ServingStore, user_id: str, item_ids: Sequence[str
     fields = {"user_id": user_id, "item_ids": list(item_ids)}
     (rows,) = await store.read((_SQL["still_hidden"], fields))
     return {item_id for (item_id,) in rows}
+
+
+def _unit(vector: NDArray[np.float64]) -> Floats | None:
+    length = float(np.linalg.norm(vector))
+    return (vector / length).astype(np.float32) if length > 0 else None
 
 
 def _tastes(row: Sequence[Any]) -> Tastes:

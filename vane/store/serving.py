@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -16,17 +15,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from schemas.responses import Item
 from vane.errors import NotFound, Unavailable
-from vane.ranking import Candidates
 from vane.settings import Settings
 from vane.store import binary
 from vane.store.connection import session_options, translated
 from vane.store.sql import load_queries
 
-CANDIDATES_PER_SOURCE = 100
-SEEN_ITEMS_MAX = 2_000
-"""A user has seen the items of this many newest events."""
-CAUSES_MAX = 20
-"""Newest positive events of which one may be the reason for an item."""
 PROFILE_EVENTS_MAX = 500
 RECENT_ITEMS_MAX = 20
 MEAN_SAMPLE_PAGES = 250
@@ -80,15 +73,6 @@ class Detail(NamedTuple):
     content: bytes | None
 
 
-class Cause(NamedTuple):
-    """An event of a user that may be the reason for an item."""
-
-    item_id: str
-    action: str
-    title: str
-    content: bytes
-
-
 class Affinity(NamedTuple):
     """Decayed weight of a user's events on a category or tag; negative for a disliked one."""
 
@@ -106,17 +90,6 @@ class RecentItem(NamedTuple):
     ts: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which items may be candidates; None: any."""
-
-    kind: str | None = None
-    category: str | None = None
-    exclude_seen: bool = True
-    exclude_hidden: bool = True
-    """Leave out what the user hid, disliked or bought."""
-
-
 class ServingStore:
     """Reads for one process, over a pool of connections.
 
@@ -128,43 +101,6 @@ class ServingStore:
         self._mean = np.zeros(DIMENSION, np.float32)
         self._mean_until = self._away_until = float("-inf")
         self._repair: asyncio.Task[None] | None = None
-
-    async def candidates(
-        self, user_id: str | None, wanted: Wanted
-    ) -> tuple[UserState, list[str], Candidates]:
-        """A user's state, and the ids and features of what may be recommended, in one round trip.
-
-        The state is read first, so the candidates are at least as new as its version.
-        """
-        fields = {
-            "user_id": user_id,
-            "mean": literal(await self.item_mean()),
-            "kind": wanted.kind,
-            "category": wanted.category,
-            "exclude_seen": wanted.exclude_seen,
-            "exclude_hidden": wanted.exclude_hidden,
-            "seen_max": SEEN_ITEMS_MAX,
-            "per_source": CANDIDATES_PER_SOURCE,
-        }
-        (state,), rows = await self._read(("user_state", fields), ("candidates", fields))
-        columns = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), 5)
-        return UserState(*state), [row[0] for row in rows], Candidates(*columns.T)
-
-    async def listed(
-        self, item_ids: Sequence[str], user_id: str | None
-    ) -> tuple[dict[str, Detail], list[Cause]]:
-        """What a list shows of these items, and what may be the reason for them."""
-        details, causes = await self._read(
-            ("details", {"item_ids": list(item_ids)}),
-            ("causes", {"user_id": user_id, "limit": CAUSES_MAX}),
-        )
-        return {row[0]: Detail(*row) for row in details}, [Cause(*row) for row in causes]
-
-    async def similar(self, item_id: str, limit: int) -> list[tuple[str, float]]:
-        """The items nearest to an item's content and their inner products, nearest first."""
-        fields = {"item_id": item_id, "mean": literal(await self.item_mean()), "limit": limit}
-        (rows,) = await self._read(("similar", fields))
-        return [(row[0], row[1]) for row in rows]
 
     async def item(self, item_id: str) -> Item:
         """All that is known of an item.

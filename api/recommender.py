@@ -1,0 +1,296 @@
+"""From a user to ranked items: what is known, candidates, features, scores, diversity."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from api.knowledge import Knowledge
+from api.shelf import Shelf, known_numbers, strongest
+from vane.diversity import diversified, pool_size, similarity
+from vane.features import features
+from vane.item_table import ItemTable
+from vane.ranking import Model
+from vane.retrieval import (
+    CLOSEST_CONTENT,
+    FOLLOWED_RECENT,
+    RECENT,
+    WANTED,
+    Followed,
+    Neighbours,
+    Sources,
+    Taste,
+    candidates,
+    closest,
+    follow,
+    sources,
+)
+from vane.settings import Settings
+from vane.store.moments import (
+    HIDDEN_ITEMS_MAX,
+    About,
+    PastEvent,
+    Wanted,
+    about,
+    still_hidden,
+)
+from vane.store.serving import ServingStore, UserState, open_store
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+NOBODY = About(UserState(0, None, 0, 0), None, [], [], [], [], [])
+
+
+class Query(NamedTuple):
+    """What a caller asks for."""
+
+    limit: int = 10
+    kind: str | None = None
+    category: str | None = None
+    exclude_seen: bool = True
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """All that a list is made from.
+
+    Attributes:
+        shelf: the items.
+        state: the user's, at least as old as all else.
+        taste: the user's side.
+        sources: the candidates.
+        features: (n, len(FEATURES)) of them.
+        neighbours: rows of the user's newest items, by number.
+        past: the newest event on each item of `taste.recent`.
+        mean: (d,) the content that all items have in common.
+        some_hidden: whether there may be candidates that the user hid.
+    """
+
+    shelf: Shelf
+    state: UserState
+    taste: Taste
+    sources: Sources
+    features: Floats
+    neighbours: Mapping[int, Neighbours]
+    past: Sequence[PastEvent]
+    mean: Floats
+    some_hidden: bool
+
+    def ids(self, rows: Ints) -> list[str]:
+        """Item ids of these candidates."""
+        return self.shelf.ids(self.sources.numbers[rows])
+
+    def units(self, numbers: Ints) -> Floats:
+        """Centred unit vectors of items whose cards were loaded."""
+        return self.shelf.units(self.mean)(numbers)
+
+    def visits(self, numbers: Ints) -> Floats:
+        """How strongly n items are visited with each of the k recent ones, (n, k)."""
+        order = np.argsort(numbers)
+        found = np.zeros((len(numbers), len(self.taste.recent)), np.float32)
+        for place, item in enumerate(self.taste.recent.tolist()):
+            row = self.neighbours.get(item)
+            if row is None or not len(numbers):
+                continue
+            at = order[np.searchsorted(numbers, row.items, sorter=order) % len(numbers)]
+            known = numbers[at] == row.items
+            found[at[known], place] = row.together[known, 0] / np.sqrt(max(row.mass[0], 1e-9))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The chosen candidates, best first."""
+
+    moment: Moment
+    model: Model
+    rows: Ints  # (m,) of the moment's candidates
+    scores: Doubles  # (m,)
+
+
+class Recommender:
+    """Answers for one process, from a store and what the process knows."""
+
+    def __init__(self, store: ServingStore, knowledge: Knowledge) -> None:
+        self.store, self.knowledge = store, knowledge
+        self._shelf = Shelf(knowledge.table)
+        knowledge.listeners.append(self._changed)
+
+    async def shelf(self) -> Shelf:
+        """The items and what belongs to them, once they are loaded."""
+        await self.knowledge.ready()
+        return self._shelf
+
+    async def rank(self, user_id: str | None, query: Query) -> Ranked:
+        """The best for a user now; for None what anybody would get."""
+        moment = await self.moment(user_id, query)
+        model = self.knowledge.model
+        if model.trees is None:
+            scores = model.scores(moment.features)
+        else:
+            scores = await asyncio.to_thread(model.scores, moment.features)
+        pool = np.argsort(-scores, kind="stable")[: pool_size(query.limit)]
+        if moment.some_hidden and user_id is not None:
+            hidden = await still_hidden(self.store, user_id, moment.ids(pool))
+            kept = np.array([item not in hidden for item in moment.ids(pool)], bool)
+            pool = pool[kept] if kept.any() else pool
+        rows = await self._chosen(moment, pool, scores[pool], query)
+        return Ranked(moment, model, rows, scores[rows])
+
+    async def moment(self, user_id: str | None, query: Query) -> Moment:
+        """What a user's list is made from, now."""
+        shelf, store = await self.shelf(), self.store
+        wanted = Wanted(kind=query.kind, category=query.category, exclude_seen=query.exclude_seen)
+        known = await about(store, user_id, wanted) if user_id is not None else NOBODY
+        mean = await store.item_mean()
+        taste, past = _taste(shelf.table, known, mean)
+        recent = shelf.ids(taste.recent)
+        neighbours, nearest = await shelf.around(
+            store, recent[:FOLLOWED_RECENT], recent[:CLOSEST_CONTENT]
+        )
+        now_us = max([self.knowledge.now_us(), *taste.recent_us[:1].tolist()])
+        followed = follow(shelf.table, taste, neighbours, now_us)
+        lists = _lists(shelf.table, taste, known, nearest)
+        numbers = _candidates(shelf, taste, known, followed, lists, now_us, query)
+        worded = taste.long is not None or bool(nearest)
+        if worded:
+            needed = dict.fromkeys([*recent[:FOLLOWED_RECENT], *shelf.ids(numbers)])
+            await shelf.cards.load(store, [*needed])
+        found = sources(
+            shelf.table, taste, followed, shelf.units(mean) if worded else None, numbers, now_us
+        )
+        return Moment(
+            shelf=shelf,
+            state=known.state,
+            taste=taste,
+            sources=found,
+            features=features(found, shelf.table, taste, now_us),
+            neighbours=neighbours,
+            past=past,
+            mean=mean,
+            some_hidden=len(known.hidden) >= HIDDEN_ITEMS_MAX,
+        )
+
+    async def _chosen(self, moment: Moment, pool: Ints, scores: Doubles, query: Query) -> Ints:
+        """Rows of the list, best first: diversity says which, the scores in which order."""
+        rules, numbers = self.knowledge.tuning.diversity, moment.sources.numbers[pool]
+        causes = moment.taste.recent[:FOLLOWED_RECENT]
+        await moment.shelf.details(self.store, moment.shelf.ids(np.concatenate([numbers, causes])))
+        if query.category is not None:
+            rules = structs.replace(rules, category_share=1.0)
+        chosen = diversified(
+            scores,
+            similarity(moment.units(numbers), moment.visits(numbers)),
+            moment.shelf.table.author[numbers],
+            moment.shelf.table.category[numbers],
+            limit=query.limit,
+            rules=rules,
+        )
+        return np.asarray(pool[np.sort(chosen)])
+
+    def _changed(self, items: Sequence[str] | None) -> None:
+        if items is None:
+            self._shelf = Shelf(self.knowledge.table)
+        else:
+            self._shelf.changed(items)
+
+
+@asynccontextmanager
+async def open_recommender(settings: Settings, application: str) -> AsyncIterator[Recommender]:
+    """A recommender that knows what there is now, and does not follow what changes.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+    """
+    knowledge = Knowledge(settings, application)
+    try:
+        await knowledge.refresh()
+        async with open_store(settings, application) as store:
+            yield Recommender(store, knowledge)
+    finally:
+        await knowledge.close()
+
+
+def _taste(table: ItemTable, known: About, mean: Floats) -> tuple[Taste, list[PastEvent]]:
+    """The user's side, and the newest event on each of the recent items."""
+    newest: dict[str, PastEvent] = {}
+    for event in known.past:
+        newest.setdefault(event.item_id, event)
+    liked = (event for event in newest.values() if event.weight > 0)
+    recent = [event for event in liked if event.item_id in table.number][:RECENT]
+    long, short = known.queries(mean)
+    taste = Taste(
+        recent=known_numbers(table, [event.item_id for event in recent]),
+        recent_us=np.array([event.ts_us for event in recent], np.int64),
+        recent_weight=np.array([event.weight for event in recent], np.float32),
+        events=known.state.events,
+        long=long,
+        short=short,
+    )
+    return taste, recent
+
+
+def _lists(
+    table: ItemTable, taste: Taste, known: About, nearest: Sequence[tuple[Ints, Floats]]
+) -> dict[str, Ints]:
+    """What the text index named, by source."""
+    lists = {}
+    if taste.long is not None:
+        lists["content_long"] = known_numbers(table, known.near_long)
+    if taste.short is not None:
+        lists["content_short"] = known_numbers(table, known.near_short)
+    if nearest:
+        lists["content_last"] = nearest[0][0]
+        lists["content_closest"] = closest(nearest)
+    return {name: numbers[numbers >= 0] for name, numbers in lists.items()}
+
+
+def _candidates(
+    shelf: Shelf,
+    taste: Taste,
+    known: About,
+    followed: Followed,
+    lists: Mapping[str, Ints],
+    now_us: int,
+    query: Query,
+) -> Ints:
+    """The candidates by the first rule that leaves any: hidden items are the last resort."""
+    hidden = known_numbers(shelf.table, known.hidden)
+    seen = known_numbers(shelf.table, known.seen)
+    numbers = hidden[:0]
+    for excluded in (np.union1d(seen, hidden), hidden, hidden[:0]):
+        left = replace(taste, excluded=excluded[excluded >= 0])
+        filtered = query.kind is not None or query.category is not None
+        wanted = len(shelf.table) if filtered else WANTED
+        numbers = candidates(shelf.table, left, followed, lists, now_us, wanted)
+        numbers = _filled(shelf, numbers, left.excluded, query, filtered=filtered)
+        if len(numbers):
+            break
+    return numbers
+
+
+def _filled(shelf: Shelf, numbers: Ints, excluded: Ints, query: Query, *, filtered: bool) -> Ints:
+    """The candidates of the sort that is wanted, filled up with the strongest ones."""
+    kind, category = query.kind, query.category
+    wanted = WANTED if filtered else query.limit
+    if filtered:
+        numbers = shelf.matching(kind, category, numbers)[:wanted]
+    if len(numbers) < wanted:
+        numbers = _joined(numbers, shelf.strongest(kind, category), excluded, wanted)
+    if len(numbers) < query.limit:
+        rows = np.setdiff1d(shelf.matching(kind, category), excluded, assume_unique=True)
+        numbers = _joined(numbers, strongest(shelf.table, rows, WANTED), excluded, query.limit)
+    return numbers
+
+
+def _joined(numbers: Ints, more: Ints, excluded: Ints, wanted: int) -> Ints:
+    new = more[~np.isin(more, np.concatenate([numbers, excluded]))]
+    return np.concatenate([numbers, new])[:wanted]

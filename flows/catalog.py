@@ -11,7 +11,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.catalog_writer import CatalogWriter
-from flows.failure import kept
+from flows.cluster import kept
 from flows.kafka import Chunk, ChunkSource, Share
 from vane.bus import Publisher
 from vane.embedding import load_encoder

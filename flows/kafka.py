@@ -15,7 +15,7 @@ from threading import Event, local
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import KafkaError, Message
 
-from flows.failure import kept
+from flows.cluster import kept
 from flows.fetcher import Fetcher
 from flows.topic_watch import TopicWatch
 from vane.errors import OperatorNeeded, Unavailable

@@ -9,10 +9,10 @@ from threading import Event
 
 from bytewax.run import cli_main
 
-from flows.failure import first_failure
+from flows.cluster import run_in_cluster
 from flows.kafka import Share
 from vane.child import announce_ready, watch_parent
-from vane.errors import Unavailable, VaneError
+from vane.errors import VaneError
 from vane.settings import Settings
 
 FLOWS = ("interactions", "catalog", "trends", "learning")
@@ -41,17 +41,12 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
     flow = import_module(f"flows.{name}").build(settings, share, stop)
     announce_ready()
     try:
-        cli_main(  # type: ignore[no-untyped-call]
-            flow,
-            process_id=share.index if cluster else None,
-            addresses=list(cluster) or None,
-            epoch_interval=EPOCH_INTERVAL,
-        )
+        if cluster:
+            run_in_cluster(flow, share.index, cluster, EPOCH_INTERVAL)
+        else:
+            cli_main(flow, epoch_interval=EPOCH_INTERVAL)  # type: ignore[no-untyped-call]
     except BaseException as error:
-        failure = _own(error) or first_failure()
-        if cluster and failure is None:
-            failure = Unavailable("another process of the cluster has ended")
-        raise failure or error from error
+        raise _own(error) or error from error
 
 
 def _own(error: BaseException | None) -> VaneError | None:

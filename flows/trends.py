@@ -17,7 +17,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.failure import kept
+from flows.cluster import kept
 from flows.kafka import Share
 from flows.log_reader import Batch, LogReader
 from flows.look_back import Observer, Seen

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.item_table import COLUMNS, ItemTable
+from vane.item_table import ItemTable
 from vane.lru import Lru
-from vane.popularity import COLD
+from vane.popularity import COLD, COLUMNS
 from vane.retrieval import Neighbours
 from vane.slots import MISSING, Slots
 from vane.store.moments import Nearest, NeighbourRow, around, details

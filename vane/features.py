@@ -6,8 +6,8 @@ Ranks and shares are within the list, so nothing depends on a site's scale.
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.item_table import COLUMNS, ItemTable
-from vane.popularity import HALF_LIVES_S
+from vane.item_table import ItemTable
+from vane.popularity import COLUMNS, HALF_LIVES_S
 from vane.preference import NEVER_US
 from vane.retrieval import SOURCES, Sources, Taste
 

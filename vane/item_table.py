@@ -11,19 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.popularity import COLD, HEATS
+from vane.popularity import COLD, COLUMNS
 from vane.preference import NEVER_US
 
 Ints = NDArray[np.int64]
-
-SEGMENTS = ("heat_few", "heat_some", "heat_many")
-"""Popularity among users by their activity; half-life 1 day."""
-
-SEGMENT_EVENTS = (4, 20)
-"""A user with up to this many earlier events belongs to the first, or the second segment."""
-
-COLUMNS = (*HEATS, *SEGMENTS)
-"""The columns of `ItemTable.heats`."""
 
 TOP = 300
 """Items a list of the strongest holds, of which a user has seen some."""
@@ -35,6 +26,7 @@ CATEGORY_COLUMN = COLUMNS.index("heat_7d")
 
 _NO_ROOM = 64
 _CODED = ("kind", "category", "author")
+_LEAVING = ("available", "filled", "category")
 _LISTED = ("heats", "available", "filled", "category", "since_us")
 _INITIAL: dict[str, tuple[Any, Any]] = {
     "events": (np.int64, 0),
@@ -123,7 +115,7 @@ class ItemTable:
             new = self._coded(name, values) if name in _CODED else np.asarray(values)
             if name == "heats" and (new < column[rows]).any():
                 self._fallen = True
-            if name in ("available", "filled", "category") and (new != column[rows]).any():
+            if name in _LEAVING and (self.selectable(rows) & (new != column[rows])).any():
                 self._fallen = True
             column[rows] = new
         if not columns.keys().isdisjoint(_LISTED):

@@ -8,12 +8,21 @@ take their `sources`; `retrieve` does all three.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.item_table import COLUMNS, SEGMENT_EVENTS, SEGMENTS, ItemTable
-from vane.popularity import COLD, HALF_LIVES_S, HEATS
+from vane.item_table import ItemTable
+from vane.pairs import HALF_LIVES_US, NEXT
+from vane.popularity import (
+    COLD,
+    COLUMNS,
+    HALF_LIVES_S,
+    HEATS,
+    SEGMENT_EVENTS_MAX,
+    SEGMENT_HEATS,
+)
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -52,13 +61,12 @@ FOLLOWED_RECENT = 20
 CLOSEST_TOGETHER = 10
 CLOSEST_CONTENT = 8
 NEXT_RECENT = 5
+MEAN_PRIOR_ITEMS = 20
+"""The mean content of this many items is drawn half-way towards zero."""
+
 FUSION = 20.0
 """The constant of reciprocal rank fusion: rank r adds 1 / (FUSION + r)."""
 
-NEIGHBOUR_HALF_LIVES_S = (np.inf, 259_200.0, 21_600.0)
-"""Of the three kinds of co-visitation."""
-
-NEXT_HALF_LIFE_S = 2_592_000.0
 _QUERY_HALF_LIVES = np.array([10.0, 3.0, 3.0])
 _MASS_COLUMNS = [COLUMNS.index(name) for name in ("heat_never", "heat_7d", "heat_1d")]
 _MASS_RATES = np.array([0.0, 1 / 604_800.0, 1 / 86_400.0])
@@ -81,13 +89,8 @@ class Taste:
 
     @property
     def segment(self) -> int:
-        """Which of SEGMENTS the user belongs to."""
-        return segment(self.events)
-
-
-def segment(events: int) -> int:
-    """Which of SEGMENTS a user with this many earlier events belongs to."""
-    return sum(events > limit for limit in SEGMENT_EVENTS)
+        """Place of the user's segment in SEGMENT_HEATS."""
+        return sum(self.events > limit for limit in SEGMENT_EVENTS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Neighbours:
     """The neighbour row of an item, k neighbours; all sums decayed to `as_of_us`."""
 
     items: Ints  # (k,) numbers
-    together: Floats  # (k, 3) by NEIGHBOUR_HALF_LIVES_S
+    together: Floats  # (k, NEXT) by HALF_LIVES_US
     next: Floats  # (k,) transitions from this item
     mass: Doubles  # (3,) of the item's own events, by the same half-lives
     next_mass: float
@@ -185,12 +188,10 @@ def follow(
 
 def _shares(row: Neighbours, now_us: int) -> Doubles:
     """(k, 4): togetherness relative to the root of the item's own mass, and transitions."""
-    age_s = max(0.0, (now_us - row.as_of_us) / 1e6)
-    left = np.exp2(-age_s / np.array(NEIGHBOUR_HALF_LIVES_S))
-    mass = np.maximum(row.mass * left, 1e-9)
-    next_left = np.exp2(-age_s / NEXT_HALF_LIFE_S)
-    together = row.together * (left / np.sqrt(mass))
-    following = row.next * (next_left / (row.next_mass * next_left + 1.0))
+    left = np.exp2(-max(0, now_us - row.as_of_us) / HALF_LIVES_US)
+    mass = np.maximum(row.mass * left[:NEXT], 1e-9)
+    together = row.together * (left[:NEXT] / np.sqrt(mass))
+    following = row.next * (left[NEXT] / (row.next_mass * left[NEXT] + 1.0))
     return np.column_stack([together, following])
 
 
@@ -231,7 +232,7 @@ def _lists(
 ) -> dict[str, Ints]:
     """Each source's items that may be shown, best first."""
     named = {name: table.top(place) for place, name in enumerate(POPULAR)}
-    named[SEGMENT] = table.top(COLUMNS.index(SEGMENTS[taste.segment]))
+    named[SEGMENT] = table.top(COLUMNS.index(SEGMENT_HEATS[taste.segment]))
     for place, name in enumerate(FOLLOWED):
         score = np.where(blocked[followed.numbers], 0.0, followed.scores[:, place])
         best = _best(score, BUDGETS[name])
@@ -315,6 +316,14 @@ def sources(
     return Sources(numbers, values)
 
 
+def common(mean: NDArray[np.floating[Any]], items: int) -> Floats:
+    """What the contents of all items have in common, from the mean of some.
+
+    Few items say little of it, so their mean is drawn towards zero.
+    """
+    return np.asarray(mean * (items / (items + MEAN_PRIOR_ITEMS)), np.float32)
+
+
 def _newness(age_us: Ints) -> Doubles:
     """One for what arrived just now, half for what did a day ago.
 
@@ -328,12 +337,12 @@ def _popularity(table: ItemTable, taste: Taste, numbers: Ints, now_us: int) -> D
     """(n, 9): decayed to now; by the event clock relative to the strongest."""
     heats = table.heats[numbers]
     timed = len(_RATES)
-    levels = heats[:, : len(COLUMNS) - len(SEGMENTS) + 1].copy()
+    levels = heats[:, : len(COLUMNS) - len(SEGMENT_HEATS) + 1].copy()
     levels[:, :timed] -= now_us / 1e6 * _RATES
     for column in range(timed, len(HEATS)):
         strongest = table.top(column)[:1]
         levels[:, column] -= table.heats[strongest, column].max(initial=0.0)
-    own = COLUMNS.index(SEGMENTS[taste.segment])
+    own = COLUMNS.index(SEGMENT_HEATS[taste.segment])
     levels[:, -1] = heats[:, own] - now_us / 1e6 / 86_400.0
     return np.asarray(np.exp2(np.clip(levels, COLD, 60.0)))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.api.seed import Seed
-from vane.item_table import COLUMNS, ItemTable
+from vane.item_table import ItemTable
+from vane.popularity import COLUMNS
 from vane.preference import NEVER_US
 from vane.settings import Settings
 from vane.store.connection import Connection, connect

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.rows import TupleRow
 
-from vane.item_table import COLUMNS, ItemTable
+from vane.item_table import ItemTable
+from vane.popularity import COLUMNS
 from vane.preference import NEVER_US
 from vane.store import binary
 from vane.store.connection import Connection, translated

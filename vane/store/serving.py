@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from schemas.responses import Item
 from vane.errors import NotFound, Unavailable
+from vane.retrieval import common
 from vane.settings import Settings
 from vane.store import binary
 from vane.store.connection import session_options, translated
@@ -24,8 +25,6 @@ PROFILE_EVENTS_MAX = 500
 RECENT_ITEMS_MAX = 20
 MEAN_SAMPLE_PAGES = 250
 """About 2,000 items: enough for a mean, and a few milliseconds."""
-MEAN_PRIOR_ITEMS = 20
-"""The mean of this many items is drawn half-way towards zero."""
 MEAN_FRESH_S = 10.0
 
 POOL_CONNECTIONS_MAX = 8
@@ -133,14 +132,11 @@ class ServingStore:
         )
 
     async def item_mean(self) -> NDArray[np.float32]:
-        """The mean content of the items, by a sample.
-
-        Few items say little of what all have in common, so their mean is drawn towards zero.
-        """
+        """What the contents of all items have in common, by a sample."""
         if time.monotonic() >= self._mean_until:
             (rows,) = await self._read(("item_mean", {"pages": MEAN_SAMPLE_PAGES}))
             ((mean, count),) = rows
-            self._mean = vectors([mean])[0] * (count / (count + MEAN_PRIOR_ITEMS))
+            self._mean = common(vectors([mean])[0], count)
             if count:
                 self._mean_until = time.monotonic() + MEAN_FRESH_S
         return self._mean

@@ -113,8 +113,9 @@ def floor(settings: Settings, partition: int) -> None:
     versions: dict[str, int] = {}
     identity, _ = describe_topic(settings.kafka_bootstrap, TOPIC)
     with connect(settings, "floor") as connection:
-        store.prepare(connection)
-        stream = Stream("interactions", open_log(connection, identity), partition)
+        vector = store.vector_oid(connection)
+        log_id = open_log(connection, identity)
+        stream = Stream("interactions", log_id, partition)
         offset, epoch = take_position(connection, stream, start=0, owner="floor")
         for values in chunks(settings.kafka_bootstrap, partition):
             events = [decode(value) for value in values]
@@ -133,15 +134,18 @@ def floor(settings: Settings, partition: int) -> None:
                     end_offset=end,
                     counts=Counts(applied=count),
                 )
-                assert store.write_states(connection, users, states, 1) == []
-                store.write_log(connection, stream, log_rows(events, offset), datetime.now(UTC))
+                packed = store.pack_states(users, states, 1, vector)
+                assert store.write_states(connection, packed) == []
+                rows = log_rows(events, offset, partition)
+                store.write_log(connection, store.pack_log(log_id, rows, datetime.now(UTC)))
             offset = end
 
 
-def log_rows(events: list[InteractionEvent], offset: int) -> store.LogRows:
+def log_rows(events: list[InteractionEvent], offset: int, partition: int) -> store.LogRows:
     """The log rows of plain events."""
     count = len(events)
     return store.LogRows(
+        partition=np.full(count, partition),
         offset=np.arange(offset, offset + count),
         event_id=[event.event_id for event in events],
         user_id=[event.user_id for event in events],

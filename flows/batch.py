@@ -1,6 +1,8 @@
 """From a chunk of bytes to columns of valid events, and a dead letter for each other message."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import msgspec
 import numpy as np
@@ -23,35 +25,101 @@ from vane.interaction import (
 from vane.preference import Floats, Hashes, Ints, Mask
 from vane.store.dead_letters import LetterKey
 from vane.store.interactions import DeadLetter
+from vane.store.positions import Stream
 from vane.tuning import Tuning
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive offsets of a partition, [previous_offset, next_offset), and what they carried."""
+
+    stream: Stream
+    epoch: int
+    previous_offset: int
+    next_offset: int
+    end_offset: int
+    messages: int
 
 
 @dataclass(slots=True)
 class Batch:
-    """The valid events of a chunk by column, in offset order, and the messages that are none."""
+    """The valid events of one or more chunks by column, and the messages that are none.
 
-    chunk: Chunk
+    The events of a partition are in the order of their offsets.
+    """
+
+    spans: list[Span]
+    """One a partition."""
     events: list[InteractionEvent] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    partition: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     offset: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     ts_us: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     weight: Floats = field(default_factory=lambda: np.empty(0, np.float32))
     hash: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
     clamped: Mask = field(default_factory=lambda: np.empty(0, bool))
-    retries: dict[int, LetterKey] = field(default_factory=dict)
-    """Offsets that bring back a dead letter, with that letter's key."""
+    retries: dict[Place, LetterKey] = field(default_factory=dict)
+    """Messages that bring back a dead letter, with that letter's key."""
+
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether there is nothing to commit."""
+        return all(span.next_offset == span.previous_offset for span in self.spans)
+
+    def take(self, rows: Ints) -> "Batch":
+        """The batch with only these of its events."""
+        kept = rows.tolist()
+        return replace(
+            self,
+            events=[self.events[row] for row in kept],
+            **{name: getattr(self, name)[rows] for name in _COLUMNS},
+        )
+
+
+_COLUMNS = ("partition", "offset", "ts_us", "weight", "hash", "clamped")
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """One batch of several; those of one partition follow each other."""
+    if len(batches) == 1:
+        return batches[0]
+    spans: dict[Stream, Span] = {}
+    for span in chain.from_iterable(batch.spans for batch in batches):
+        before = spans.get(span.stream)
+        if before is not None:
+            assert before.next_offset == span.previous_offset, "consecutive"
+            span = replace(  # noqa: PLW2901
+                span,
+                previous_offset=before.previous_offset,
+                messages=before.messages + span.messages,
+            )
+        spans[span.stream] = span
+    columns = {
+        name: np.concatenate([getattr(batch, name) for batch in batches]) for name in _COLUMNS
+    }
+    return Batch(
+        list(spans.values()),
+        list(chain.from_iterable(batch.events for batch in batches)),
+        list(chain.from_iterable(batch.dead_letters for batch in batches)),
+        **columns,
+        retries={place: key for batch in batches for place, key in batch.retries.items()},
+    )
 
 
 def decode_chunk(chunk: Chunk, tuning: Tuning, bytes_max: int) -> Batch:
     """Decode and validate every message of the chunk; none stops the others."""
-    batch = Batch(chunk)
+    batch = Batch([_span(chunk)])
     plain = _all_plain(chunk, tuning, bytes_max)
     if plain is None:
-        accepted, times_us, weights = _one_by_one(batch, tuning, bytes_max)
+        accepted, times_us, weights = _one_by_one(chunk, batch, tuning, bytes_max)
     else:
         batch.events, times_us, weights = plain
         accepted = np.arange(len(batch.events))
     batch.offset = np.array(chunk.offsets, np.int64)[accepted]
+    batch.partition = np.full(len(accepted), chunk.stream.partition)
     batch.ts_us, batch.clamped = _clamp(times_us, accepted, chunk)
     batch.weight = np.array(weights, np.float32)
     batch.hash = np.array([event_hash(event.event_id) for event in batch.events], np.uint64)
@@ -89,15 +157,17 @@ def _check_all_text(events: list[InteractionEvent]) -> None:
     together.encode()
 
 
-def _one_by_one(batch: Batch, tuning: Tuning, bytes_max: int) -> tuple[Ints, Ints, list[float]]:
+def _one_by_one(
+    chunk: Chunk, batch: Batch, tuning: Tuning, bytes_max: int
+) -> tuple[Ints, Ints, list[float]]:
     """Indices, times in µs and weights of the valid messages; the others become dead letters."""
-    chunk = batch.chunk
     accepted: list[int] = []
     times: list[int] = []
     weights: list[float] = []
     for index, raw in enumerate(chunk.values):
         try:
-            event = _parse(raw, bytes_max, batch, chunk.offsets[index])
+            place = chunk.stream.partition, chunk.offsets[index]
+            event = _parse(raw, bytes_max, batch, place)
             weight, time_us = event_weight(event, tuning), event_time_us(event.ts)
         except InvalidEvent as error:
             batch.dead_letters.append(_dead_letter(chunk, index, error))
@@ -109,27 +179,33 @@ def _one_by_one(batch: Batch, tuning: Tuning, bytes_max: int) -> tuple[Ints, Int
     return np.array(accepted, np.int64), np.array(times, np.int64), weights
 
 
-def without(batch: Batch, offsets: set[int]) -> Batch:
-    """The batch without the messages at these offsets."""
-    keep = np.array([offset not in offsets for offset in batch.offset.tolist()], bool)
-    return Batch(
-        batch.chunk,
-        [event for event, kept in zip(batch.events, keep.tolist(), strict=True) if kept],
-        [letter for letter in batch.dead_letters if letter.offset not in offsets],
-        batch.offset[keep],
-        batch.ts_us[keep],
-        batch.weight[keep],
-        batch.hash[keep],
-        batch.clamped[keep],
-        {offset: key for offset, key in batch.retries.items() if offset not in offsets},
+def without(batch: Batch, places: set[Place]) -> Batch:
+    """The batch without the messages at these places."""
+    here = zip(batch.partition.tolist(), batch.offset.tolist(), strict=True)
+    left = batch.take(np.flatnonzero([place not in places for place in here]))
+    left.dead_letters = [
+        letter for letter in batch.dead_letters if (letter.partition, letter.offset) not in places
+    ]
+    left.retries = {place: key for place, key in batch.retries.items() if place not in places}
+    return left
+
+
+def _span(chunk: Chunk) -> Span:
+    return Span(
+        chunk.stream,
+        chunk.epoch,
+        chunk.previous_offset,
+        chunk.next_offset,
+        chunk.end_offset,
+        len(chunk.values),
     )
 
 
-def _parse(raw: bytes | None, bytes_max: int, batch: Batch, offset: int) -> InteractionEvent:
+def _parse(raw: bytes | None, bytes_max: int, batch: Batch, place: Place) -> InteractionEvent:
     if raw is None:
         raise InvalidEvent("$", "empty message")
     if retry := parse_retry(raw):
-        batch.retries[offset] = LetterKey.parse(retry.vaneretry)
+        batch.retries[place] = LetterKey.parse(retry.vaneretry)
         raw = retry.data_base64
     if len(raw) > bytes_max:
         raise InvalidEvent("$", f"message of {len(raw)} bytes, at most {bytes_max} are allowed")
@@ -140,7 +216,12 @@ def _parse(raw: bytes | None, bytes_max: int, batch: Batch, offset: int) -> Inte
 
 def _dead_letter(chunk: Chunk, index: int, error: InvalidEvent) -> DeadLetter:
     return DeadLetter(
-        chunk.offsets[index], error.field, error.reason, chunk.keys[index], chunk.values[index]
+        chunk.stream.partition,
+        chunk.offsets[index],
+        error.field,
+        error.reason,
+        chunk.keys[index],
+        chunk.values[index],
     )
 
 

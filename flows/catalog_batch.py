@@ -115,9 +115,8 @@ def _update(key: bytes | None, value: bytes | None, bytes_max: int) -> ProductUp
 
 def dead_letter(chunk: Chunk, index: int, error: InvalidEvent) -> DeadLetter:
     """The i-th message of a chunk, as it is kept."""
-    return DeadLetter(
-        chunk.offsets[index], error.field, error.reason, chunk.keys[index], chunk.values[index]
-    )
+    place = chunk.stream.partition, chunk.offsets[index]
+    return DeadLetter(*place, error.field, error.reason, chunk.keys[index], chunk.values[index])
 
 
 def _part(chunk: Chunk, first: int, last: int, previous: int, next_offset: int) -> Chunk:

@@ -1,6 +1,5 @@
 """user-interactions → preference vectors and the interaction log, in Postgres."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
 import bytewax.operators as op
@@ -8,6 +7,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.batch import Batch, decode_chunk
+from flows.group_commit import GroupCommit
 from flows.kafka import Chunk, ChunkSource, Share
 from flows.live_tuning import LiveTuning
 from flows.preference_writer import PreferenceWriter
@@ -26,41 +26,29 @@ class _PreferenceSink(DynamicSink[Batch]):
         self._settings, self._tuning, self._share, self._stop = settings, tuning, share, stop
 
     def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> "_WriterPartition":
-        """A writer with a connection and caches of its own."""
+        """A writer with connections and caches of its own."""
         publisher = Publisher(self._settings.redis_url)
-        return _WriterPartition(
-            PreferenceWriter(self._settings, self._tuning, publisher, self._share, self._stop)
-        )
+        writer = PreferenceWriter(self._settings, self._tuning, publisher, self._share, self._stop)
+        return _WriterPartition(GroupCommit(writer, self._settings.chunk_events_max))
 
 
 class _WriterPartition(StatelessSinkPartition[Batch]):
-    """Commits one chunk after the other, while the next one is fetched and decoded.
+    """Commits in the background, while the next chunks are fetched and decoded.
 
     What a commit raises comes up with the next batch, a heartbeat at the latest.
     """
 
-    def __init__(self, writer: PreferenceWriter) -> None:
-        self._writer = writer
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
-        self._commit: Future[None] | None = None
+    def __init__(self, commits: GroupCommit) -> None:
+        self._commits = commits
 
     def write_batch(self, items: list[Batch]) -> None:
-        """Begin to commit each chunk in a transaction of its own, behind the one before."""
+        """Hand the batches over."""
         for batch in items:
-            self._finish()
-            self._commit = self._thread.submit(self._writer.apply, batch)
+            self._commits.put(batch)
 
     def close(self) -> None:
-        """Finish the last commit and close the writer."""
-        self._finish()
-        self._thread.shutdown()
-        self._writer.close()
-
-    def _finish(self) -> None:
-        """Raise what the commit has raised, once: a second time, in `close`, Bytewax aborts."""
-        commit, self._commit = self._commit, None
-        if commit is not None:
-            commit.result()
+        """Finish what was handed over."""
+        self._commits.close()
 
 
 def build(settings: Settings, share: Share, stop: Event) -> Dataflow:

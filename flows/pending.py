@@ -3,8 +3,8 @@
 import numpy as np
 
 from flows.kafka import Share
-from flows.plan import index_keys
-from flows.state_session import PENDING_EVENTS_MAX, Changes, StateSession
+from flows.plan import Changes, index_keys
+from flows.state_session import PENDING_EVENTS_MAX, StateSession
 from vane.preference import NO_VECTOR, Events
 from vane.store import interactions as store
 
@@ -32,7 +32,7 @@ class PendingResolver:
         if not self._arrived:
             return []
         session = self._session
-        with session.connection.transaction():
+        with session.lock, session.connection.transaction():
             waiting = store.take_pending(
                 session.connection, sorted(self._arrived), *self._partitions, PENDING_EVENTS_MAX
             )
@@ -51,10 +51,9 @@ class PendingResolver:
                 item=np.maximum(rows, NO_VECTOR)[item][order],
                 hash=np.zeros(len(waiting), np.uint64),
             )
-            plan = session.plan(users, events, counting=False)
-            session.write_states(plan)
+            plan = session.add_terms(users, events, session.items.matrix)
             store.resolve_interactions(session.connection, waiting, versions[item].tolist())
-        return session.keep(plan)
+        return plan.changes
 
     @property
     def _partitions(self) -> tuple[int, list[int]]:

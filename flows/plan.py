@@ -8,6 +8,8 @@ import numpy as np
 from vane.preference import Events, Floats, Ints, Mask, States, add_terms, apply_events, first_seen
 
 HalfLives = tuple[float, float]
+Changes = list[tuple[str, int]]
+"""Users with the versions that were committed for them."""
 
 
 def index_keys(keys: Iterable[str]) -> tuple[list[str], Ints]:
@@ -24,6 +26,7 @@ class Plan:
 
     users: list[str]  # (m,), ascending
     events: Events  # (n,)
+    vectors: Floats  # (k, d): of the events' items
     states: States  # (m,)
     fresh: Mask  # (n,): events that are no duplicates
     counting: bool
@@ -48,15 +51,26 @@ class Plan:
             fresh = np.ones(len(events), bool)
             states = add_terms(base, events, vectors, lives)
         states.version += 1
-        return cls(users, events, states, fresh, counting)
+        return cls(users, events, vectors, states, fresh, counting)
+
+    def written(self, among: Sequence[str] | None = None) -> tuple[list[str], States]:
+        """The users with a fresh event, all or among these, and their states."""
+        chosen = np.bincount(self.events.user[self.fresh], minlength=len(self.users)) > 0
+        if among is not None:
+            chosen &= np.isin(self.users, among)
+        if chosen.all():
+            return self.users, self.states
+        return [self.users[row] for row in np.flatnonzero(chosen).tolist()], self.states.take(
+            chosen
+        )
 
     @property
-    def touched(self) -> Mask:
-        """Users with at least one fresh event, (m,)."""
-        touched: Mask = np.bincount(self.events.user[self.fresh], minlength=len(self.users)) > 0
-        return touched
+    def changes(self) -> Changes:
+        """The users that are written, and their versions."""
+        names, states = self.written()
+        return list(zip(names, states.version.tolist(), strict=True))
 
-    def replan(self, users: Sequence[str], base: States, vectors: Floats, lives: HalfLives) -> None:
+    def replan(self, users: Sequence[str], base: States, lives: HalfLives) -> None:
         """Compute these users again from the states that are in the way."""
         place = {user: row for row, user in enumerate(self.users)}
         rows = np.array([place[user] for user in users], np.int64)
@@ -66,6 +80,7 @@ class Plan:
         events = self.events.take(chosen)
         events.user = np.searchsorted(rows, events.user)
         names = [self.users[row] for row in rows.tolist()]
-        again = Plan.make(names, events, base.take(order), vectors, lives, counting=self.counting)
+        base = base.take(order)
+        again = Plan.make(names, events, base, self.vectors, lives, counting=self.counting)
         self.states.put(rows, again.states)
         self.fresh[chosen] = again.fresh

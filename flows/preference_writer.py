@@ -1,46 +1,31 @@
-"""The sink of flows/interactions: one transaction a chunk, and nothing is lost or counted twice.
+"""The sink of flows/interactions: one transaction a batch, and nothing is lost or counted twice.
 
-Position, states, log, waiting events and dead letters are committed together. The position's epoch
+Positions, states, log, waiting events and dead letters are committed together. A position's epoch
 fences off former owners; each state is written only over the version that it was computed from.
 """
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from threading import Event as StopEvent
 
-import numpy as np
-
-from flows.batch import Batch, without
-from flows.dead_letter_limit import check_dead_letters
-from flows.item_vectors import UNKNOWN
-from flows.kafka import Chunk, Share
+from flows.aliases import UsersMerged
+from flows.batch import Batch, Span
+from flows.kafka import Share
 from flows.live_tuning import LiveTuning
 from flows.pending import PendingResolver
-from flows.plan import Plan, index_keys
-from flows.state_session import Changes, StateSession
+from flows.plan import Changes
+from flows.state_session import StateSession
+from flows.work import Planner, Work
 from schemas.events import PreferenceHint
 from vane.bus import PREFERENCES, Publisher
 from vane.errors import Unavailable
-from vane.interaction import item_slot
-from vane.preference import NO_VECTOR, Events, Ints, Mask
 from vane.settings import Settings
 from vane.store import interactions as store
+from vane.store.connection import translated
 from vane.store.partitions import ensure_log_partitions
 from vane.store.positions import Counts, advance_position, find_position
 
 HOUSEKEEPING_INTERVAL_S = 1.0
-
-
-@dataclass(slots=True)
-class _Work:
-    """The plan of a batch, and what its log rows need beside it; all in the plan's event order."""
-
-    plan: Plan
-    row: Ints  # (n,): of the batch
-    item_version: Ints  # (n,)
-    item_known: Mask  # (n,)
-    item_slot: Ints  # (n,)
 
 
 class PreferenceWriter:
@@ -54,29 +39,53 @@ class PreferenceWriter:
         share: Share,
         stop: StopEvent,
     ) -> None:
-        self._settings, self._tuning, self._publisher = settings, tuning, publisher
+        self._publisher = publisher
         self._session = StateSession(settings, tuning, stop)
+        self._planner = Planner(settings, tuning, self._session)
         self._pending = PendingResolver(self._session, share)
         self._housekeeping_at = 0.0
         self._partitions_of: date | None = None
 
-    def apply(self, batch: Batch) -> None:
+    def plan_ahead(self, batch: Batch) -> Work | None:
+        """What a batch does, planned while the one before is committed; None: plan it at its turn.
+
+        Counts on that commit: where it fails, the session's stamp changes and this is void.
+        """
+        try:
+            with self._session.lock, translated():
+                return self._planner.plan(batch)
+        except (Unavailable, UsersMerged):
+            return None
+
+    def commit(self, batch: Batch, work: Work | None = None) -> None:
         """Commit the batch; a heartbeat only looks after waiting events.
 
         Raises:
-            Fenced: another worker owns the partition, or the chunk was applied already.
+            Fenced: another worker owns a partition, or a chunk was applied already.
         """
         if time.monotonic() >= self._housekeeping_at:
-            self.housekeeping(batch.chunk)
-        chunk = batch.chunk
-        if chunk.next_offset > chunk.previous_offset:
-            changes = self._session.surely(
-                lambda: self._commit(batch),
-                lambda: find_position(self._session.connection, chunk.stream) == chunk.next_offset,
-            )
-            self._publish(chunk, changes, chunk.next_offset)
+            self.housekeeping(batch.spans[0])
+        spans = [span for span in batch.spans if span.next_offset > span.previous_offset]
+        if not spans:
+            return
 
-    def housekeeping(self, chunk: Chunk) -> None:
+        def attempt() -> Changes:
+            nonlocal work
+            if work is None or work.stamp != self._session.stamp:
+                with self._session.lock:
+                    work = self._planner.plan(batch)
+            return self._commit(work)
+
+        def committed() -> bool:
+            offset = find_position(self._session.connection, spans[0].stream)
+            return offset == spans[0].next_offset
+
+        changes = self._session.surely(attempt, committed)
+        for span in spans:
+            self._publish(span, changes, span.next_offset)
+            changes = []
+
+    def housekeeping(self, span: Span) -> None:
         """Notice a new tuning and item versions, add events that waited; daily, partitions."""
         today = datetime.now(UTC).date()
         if today != self._partitions_of:
@@ -84,139 +93,69 @@ class PreferenceWriter:
             self._partitions_of = today
         self._session.surely(self._look, lambda: False)
         while changes := self._session.surely(self._pending.add_some, lambda: False):
-            self._publish(chunk, changes, chunk.previous_offset)
+            self._publish(span, changes, span.previous_offset)
         self._housekeeping_at = time.monotonic() + HOUSEKEEPING_INTERVAL_S
 
     def close(self) -> None:
-        """Close the connection."""
-        self._session.connection.close()
+        """Close the connections."""
+        self._session.close()
 
     def _look(self) -> Changes:
-        self._session.refresh_tuning()
-        self._pending.look()
+        with self._session.lock:
+            self._session.refresh_tuning()
+            self._pending.look()
         return []
 
     def _make_partitions(self, today: date) -> Changes:
         ensure_log_partitions(self._session.connection, today)
         return []
 
-    def _commit(self, batch: Batch) -> Changes:
-        session, chunk = self._session, batch.chunk
-        recorded_at = datetime.now(UTC)
-        batch = self._without_known_retries(batch)
-        check_dead_letters(session.connection, self._settings, batch)
-        work = self._plan(batch)
-        counts = _counts(batch, work)
-        with session.connection.transaction():
-            advance_position(
-                session.connection,
-                chunk.stream,
-                epoch=chunk.epoch,
-                previous=chunk.previous_offset,
-                next_offset=chunk.next_offset,
-                end_offset=chunk.end_offset,
-                counts=counts,
-            )
-            if session.write_states(work.plan):
-                now = _counts(batch, work)
-                store.adjust_counts(
-                    session.connection,
-                    chunk.stream,
-                    moved=counts.applied - now.applied,
-                    clamped=counts.clamped - now.clamped,
+    def _commit(self, work: Work) -> Changes:
+        connection, batch = self._session.connection, work.batch
+        with connection.transaction():
+            counts = work.counts()
+            for span, count in zip(work.spans, counts, strict=True):
+                advance_position(
+                    connection,
+                    span.stream,
+                    epoch=span.epoch,
+                    previous=span.previous_offset,
+                    next_offset=span.next_offset,
+                    end_offset=span.end_offset,
+                    counts=count,
                 )
-            self._write_log(batch, work, recorded_at)
+            if self._session.write_states(work.plan, work.states):
+                self._correct(work, counts)
+            if work.rows is not None:
+                store.write_log(connection, work.log)
+                if not work.item_known.all():
+                    log_id = work.spans[0].stream.log_id
+                    store.write_pending(connection, log_id, work.rows, work.recorded_at)
             self._mark_retried(batch)
             if batch.dead_letters:
-                store.write_dead_letters(
-                    session.connection, chunk.stream, batch.dead_letters, recorded_at
-                )
-        return session.keep(work.plan)
+                stream = work.spans[0].stream
+                store.write_dead_letters(connection, stream, batch.dead_letters, work.recorded_at)
+        return work.plan.changes
 
-    def _without_known_retries(self, batch: Batch) -> Batch:
-        """A dead letter that was brought back before, or earlier in this chunk, is a duplicate."""
-        if not batch.retries:
-            return batch
-        letters = sorted(set(batch.retries.values()))
-        retried = store.letters_retried(self._session.connection, letters)
-        first = {letter: offset for offset, letter in reversed(batch.retries.items())}
-        known = {
-            offset
-            for offset, letter in batch.retries.items()
-            if retried.get(letter, False) or first[letter] != offset
-        }
-        batch = without(batch, known)
-        batch.retries = {at: key for at, key in batch.retries.items() if key in retried}
-        return batch
+    def _correct(self, work: Work, before: list[Counts]) -> None:
+        """Some states were planned again: events may have turned out to be duplicates."""
+        for span, was, now in zip(work.spans, before, work.counts(), strict=True):
+            store.adjust_counts(
+                self._session.connection,
+                span.stream,
+                moved=was.applied - now.applied,
+                clamped=was.clamped - now.clamped,
+            )
+        work.pack_log()
 
     def _mark_retried(self, batch: Batch) -> None:
         letters = sorted(batch.retries.values())
         if letters and store.mark_retried(self._session.connection, letters) < len(letters):
             raise Unavailable("dead letters were brought back by another worker meanwhile")
 
-    def _plan(self, batch: Batch) -> _Work:
-        names = self._session.resolve(event.user_id for event in batch.events)
-        users, user = index_keys(names)
-        items, item = index_keys(event.item_id for event in batch.events)
-        rows, versions = self._session.items.find(self._session.connection, items)
-        order = np.argsort(user, kind="stable")
-        item = item[order]
-        events = Events(
-            user=user[order],
-            ts_us=batch.ts_us[order],
-            weight=batch.weight[order],
-            item=np.maximum(rows, NO_VECTOR)[item],
-            hash=batch.hash[order],
-        )
-        plan = self._session.plan(users, events, counting=True)
-        slots = np.array([item_slot(item_id) for item_id in items], np.int64)
-        return _Work(plan, order, versions[item], (rows != UNKNOWN)[item], slots[item])
-
-    def _write_log(self, batch: Batch, work: _Work, recorded_at: datetime) -> None:
-        fresh = work.plan.fresh
-        if not fresh.any():
-            return
-        rows, known = work.row[fresh], work.item_known[fresh].tolist()
-        events = [batch.events[row] for row in rows.tolist()]
-        users = work.plan.events.user[fresh].tolist()
-        excluding = self._tuning.current.excluding_actions
-        log = store.LogRows(
-            offset=batch.offset[rows],
-            event_id=[event.event_id for event in events],
-            user_id=[work.plan.users[row] for row in users],
-            item_id=[event.item_id for event in events],
-            action=[event.action for event in events],
-            ts_us=batch.ts_us[rows],
-            weight=batch.weight[rows],
-            item_version=[
-                version if is_known else None
-                for version, is_known in zip(work.item_version[fresh].tolist(), known, strict=True)
-            ],
-            excludes=np.array([event.action in excluding for event in events], bool),
-            item_slot=work.item_slot[fresh],
-            session_id=[event.session_id for event in events],
-            request_id=[event.request_id for event in events],
-            position=[event.position for event in events],
-        )
-        connection, stream = self._session.connection, batch.chunk.stream
-        store.write_log(connection, stream, log, recorded_at)
-        if not all(known):
-            store.write_pending(connection, stream, log, recorded_at)
-
-    def _publish(self, chunk: Chunk, changes: Changes, next_offset: int) -> None:
-        stream = chunk.stream
+    def _publish(self, span: Span, changes: Changes, next_offset: int) -> None:
+        stream = span.stream
         self._publisher.publish(
             PREFERENCES,
             PreferenceHint(changes, stream.log_id, stream.partition, next_offset, time.time()),
         )
-
-
-def _counts(batch: Batch, work: _Work) -> Counts:
-    applied = int(work.plan.fresh.sum())
-    return Counts(
-        applied=applied,
-        dead_lettered=len(batch.dead_letters),
-        duplicates=len(batch.chunk.values) - len(batch.dead_letters) - applied,
-        empty=batch.chunk.empty,
-        clamped=int(batch.clamped[work.row[work.plan.fresh]].sum()),
-    )

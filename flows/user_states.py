@@ -9,7 +9,7 @@ from vane.slots import MISSING, Slots
 
 
 class UserStates:
-    """A bounded cache of committed states.
+    """A bounded cache of states.
 
     It may be stale, as others write user rows too: every write checks the version, so a stale
     state is refused and read again, never written over a newer one.
@@ -34,12 +34,16 @@ class UserStates:
         return states
 
     def keep(self, users: Sequence[str], states: States) -> None:
-        """Remember states that were just committed."""
+        """Remember states that were just planned."""
         slots = self._slots.find(users)
         missing = np.flatnonzero(slots == MISSING)
         pinned = slots[slots != MISSING]
         slots[missing] = self._slots.assign([users[row] for row in missing.tolist()], pinned)
         self._states.put(slots, states)
+
+    def drop(self, users: Sequence[str]) -> None:
+        """Forget these users."""
+        self._slots.drop(users)
 
     def clear(self) -> None:
         """Forget everything, for example after a failed transaction."""

@@ -2,14 +2,14 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
 import numpy as np
 
-from flows.batch import decode_chunk
+from flows.batch import Batch, decode_chunk
 from flows.kafka import Chunk, Share
 from flows.live_tuning import LiveTuning
 from flows.preference_writer import PreferenceWriter
@@ -114,11 +114,23 @@ class Worker:
 
     def apply(self, chunk: Chunk) -> None:
         """Commit a chunk and move behind it."""
-        self.writer.apply(decode_chunk(chunk, self.tuning, self._settings.event_bytes_max))
+        self.writer.commit(self.batch(chunk))
         self.cursors[chunk.stream.partition].offset = chunk.next_offset
 
+    def prepare(self, partition: int, most: int) -> Callable[[], None]:
+        """Plan the next messages ahead and move behind them; returns what commits them."""
+        chunk = self.chunk(partition, most)
+        batch = self.batch(chunk)
+        work = self.writer.plan_ahead(batch)
+        self.cursors[partition].offset = chunk.next_offset
+        return lambda: self.writer.commit(batch, work)
+
+    def batch(self, chunk: Chunk) -> Batch:
+        """The chunk's events."""
+        return decode_chunk(chunk, self.tuning, self._settings.event_bytes_max)
+
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connections back."""
         self.writer.close()
 
     def drain(self) -> None:
@@ -126,4 +138,8 @@ class Worker:
         for partition in self.cursors:
             chunk = self.chunk(partition)
             self.apply(chunk)
-            self.writer.housekeeping(self.chunk(partition))
+            self.housekeeping(partition)
+
+    def housekeeping(self, partition: int) -> None:
+        """What a worker does between two batches."""
+        self.writer.housekeeping(self.batch(self.chunk(partition)).spans[0])

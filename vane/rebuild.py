@@ -7,7 +7,7 @@ import numpy as np
 
 from vane.replay import replay
 from vane.store.connection import Connection
-from vane.store.interactions import prepare, read_states, write_states
+from vane.store.interactions import pack_states, read_states, vector_oid, write_states
 from vane.store.replay import raise_generation, users_after, users_of_older_generations
 from vane.store.tuning import read_tuning
 from vane.tuning import Tuning
@@ -29,7 +29,6 @@ def rebuild_users(
     Yields:
         what was written, batch by batch.
     """
-    prepare(connection)
     after = ""
     while users := users_after(connection, after, since, BATCH_USERS):
         yield rebuild_these(connection, tuning, users)
@@ -50,8 +49,9 @@ def rebuild_these(connection: Connection, tuning: Tuning, users: Sequence[str]) 
             break
         states = replay(connection, names, base.take(known), tuning.half_lives_s)
         states.version += 1
+        packed = pack_states(names, states, tuning.generation, vector_oid(connection))
         with connection.transaction():
-            left = write_states(connection, names, states, tuning.generation)
+            left = write_states(connection, packed)
         refused = set(left)
         written = zip(names, states.version.tolist(), strict=True)
         changes += [(name, version) for name, version in written if name not in refused]

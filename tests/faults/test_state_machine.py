@@ -60,6 +60,25 @@ def patched(target: Any, name: str, replacement: Any) -> Iterator[None]:
         setattr(target, name, original)
 
 
+@contextmanager
+def losing_answer(*, arrives: bool) -> Iterator[None]:
+    """The connection dies around the next COMMIT."""
+    leave = psycopg.Transaction.__exit__
+    died: list[bool] = []
+
+    def dies(transaction: Any, kind: Any, *args: Any) -> Any:
+        if died or kind is not None:
+            return leave(transaction, kind, *args)
+        died.append(True)
+        if arrives:
+            leave(transaction, kind, *args)
+        transaction.connection.close()
+        raise psycopg.OperationalError("the connection is lost")
+
+    with patched(psycopg.Transaction, "__exit__", dies):
+        yield
+
+
 class Machine(RuleBasedStateMachine):
     settings: ClassVar[Settings]
     connection: ClassVar[Connection]
@@ -161,28 +180,35 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.workers)
     @rule(data=st.data(), arrives=st.booleans())
     def lose_answer(self, data: st.DataObject, *, arrives: bool) -> None:
-        """The connection dies around COMMIT."""
         worker, partition = self.choose(data)
-        leave = psycopg.Transaction.__exit__
-        died: list[bool] = []
-
-        def dies(transaction: Any, kind: Any, *args: Any) -> Any:
-            if died or kind is not None:
-                return leave(transaction, kind, *args)
-            died.append(True)
-            if arrives:
-                leave(transaction, kind, *args)
-            transaction.connection.close()
-            raise psycopg.OperationalError("the connection is lost")
-
-        with patched(psycopg.Transaction, "__exit__", dies):
+        with losing_answer(arrives=arrives):
             self.attempt(worker, lambda: worker.apply(worker.chunk(partition)))
+
+    @precondition(lambda self: self.workers)
+    @rule(
+        data=st.data(),
+        most=st.integers(1, 4),
+        meanwhile=st.sampled_from(["nothing", "write", "lose", "lose acknowledged"]),
+    )
+    def deliver_ahead(self, data: st.DataObject, most: int, meanwhile: str) -> None:
+        """Two groups at a time, as flows/group_commit has them: the second counts on the first."""
+        worker, partition = self.choose(data)
+        first, second = worker.prepare(partition, most), worker.prepare(partition, most)
+        if meanwhile == "write":
+            self.outside_writer(data.draw(USERS))
+        if meanwhile.startswith("lose"):
+            with losing_answer(arrives=meanwhile != "lose"):
+                self.attempt(worker, first)
+        else:
+            self.attempt(worker, first)
+        if worker in self.workers:
+            self.attempt(worker, second)
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data())
     def housekeeping(self, data: st.DataObject) -> None:
         worker, partition = self.choose(data)
-        worker.writer.housekeeping(worker.chunk(partition))
+        worker.housekeeping(partition)
 
     @invariant()
     def versions_never_go_back(self) -> None:

@@ -147,6 +147,19 @@ def test_later_events_of_the_visitor_count_for_the_account(
     assert_exact(connection, applied=14)
 
 
+def test_a_chunk_that_was_planned_ahead_is_planned_again_too(
+    start: Start, connection: Connection
+) -> None:
+    """It counts on a state of the visitor that never came: the merge's has the same version."""
+    worker = start()
+    first, second = worker.prepare(0, most=6), worker.prepare(0, most=6)
+    merge_users(connection, VISITOR, ACCOUNT)
+    first()
+    second()
+    assert events_of(connection) == {VISITOR: 0, ACCOUNT: 12}
+    assert_exact(connection, applied=12)
+
+
 def test_a_chunk_that_was_planned_before_the_merge_is_planned_again(
     start: Start, connection: Connection, logs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,6 @@ def test_other_half_lives_reach_every_state(
     worker = start()
     worker.apply(worker.chunk(0, most=30))
     tuning = change_half_lives(connection, 9 * HOUR_S, 1 * HOUR_S)
-    store.prepare(connection)
     rebuild_these(connection, tuning, ["u0"])
     worker.apply(worker.chunk(0, most=3))
     assert worker.tuning == tuning

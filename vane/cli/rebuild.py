@@ -21,7 +21,6 @@ from vane.cli.progress import progress
 from vane.errors import NotFound, UsageError
 from vane.rebuild import Changes, change_half_lives, rebuild_these, rebuild_users
 from vane.store.connection import Connection, connect, translated
-from vane.store.interactions import prepare
 from vane.store.replay import count_users, reset_trends
 from vane.store.tuning import read_tuning
 from vane.tuning import Tuning
@@ -87,7 +86,6 @@ def _tuning(connection: Connection, long: str | None, short: str | None) -> Tuni
 
 
 def _one(connection: Connection, tuning: Tuning, user: str) -> Iterator[Changes]:
-    prepare(connection)
     changes = rebuild_these(connection, tuning, [user])
     if not changes:
         raise NotFound(f"user {user!r} has no state")

@@ -26,7 +26,6 @@ SETTINGS: Mapping[str, str] = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "4GB",
-    "wal_compression": "on",
     "random_page_cost": "1.1",
     "jit": "off",
     "autovacuum_naptime": "15s",  # user rows are rewritten all the time

@@ -1,17 +1,24 @@
-"""PostgreSQL's binary COPY format, built from numpy columns: a join of bytes, no work per value."""
+"""PostgreSQL's binary formats, built from numpy columns: rows of a COPY, arrays as parameters."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain, repeat
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import psycopg
 from numpy.typing import ArrayLike, NDArray
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 PG_EPOCH_US = 946_684_800_000_000
 """2000-01-01, where PostgreSQL's timestamps begin, in microseconds since 1970."""
+
+TEXT, FLOAT8, INT8, TIMESTAMPTZ, BYTEA = 25, 701, 20, 1184, 17
+"""The oids of built-in types."""
 
 Columns = Sequence[tuple[str | np.dtype[Any], ArrayLike]]
 """Type and values of each."""
@@ -26,22 +33,21 @@ def vector_type(dimension: int) -> np.dtype[Any]:
 
 def fixed(columns: Columns, count: int) -> list[bytes]:
     """Consecutive fixed-width columns, never null, as one piece of bytes for each row."""
-    rows = _fill([], columns, count)
+    rows = np.zeros(count, _row_type(columns))
+    _fill(rows, columns)
     size, buffer = rows.itemsize, rows.tobytes()
     return [buffer[start : start + size] for start in range(0, size * count, size)]
 
 
-def fixed_rows(columns: Columns, count: int) -> memoryview:
-    """Whole rows of fixed-width columns, ready to be sent: no work per row."""
-    rows = _fill([("columns", ">i2")], columns, count)
-    rows["columns"] = len(columns)
-    return rows.view(np.uint8).data
-
-
-def _fill(fields: list[tuple[str, Any]], columns: Columns, count: int) -> NDArray[np.void]:
+def _row_type(columns: Columns) -> np.dtype[Any]:
+    """Each value behind its length."""
+    fields: list[tuple[str, Any]] = []
     for index, (kind, _) in enumerate(columns):
         fields += [(f"length{index}", ">i4"), (f"value{index}", kind)]
-    rows = np.zeros(count, np.dtype(fields))
+    return np.dtype(fields)
+
+
+def _fill(rows: NDArray[np.void], columns: Columns) -> None:
     for index, (kind, column) in enumerate(columns):
         rows[f"length{index}"] = np.dtype(kind).itemsize
         target = rows[f"value{index}"]
@@ -50,15 +56,6 @@ def _fill(fields: list[tuple[str, Any]], columns: Columns, count: int) -> NDArra
             target["dim"], target["value"] = values.shape[1], values
         else:
             target[:] = column
-    return rows
-
-
-def padded_text(column: Sequence[str]) -> NDArray[np.bytes_]:
-    """A text column of one width, each value padded with U+0001, which no identifier contains."""
-    values = np.array([value.encode() for value in column], np.bytes_)
-    cells = values.view(np.uint8)
-    cells[cells == 0] = 1
-    return values
 
 
 def text(column: Iterable[str | None]) -> list[bytes]:
@@ -79,6 +76,43 @@ def integers(column: Iterable[int | None]) -> list[bytes]:
 def timestamps(time_us: NDArray[np.int64]) -> NDArray[np.int64]:
     """Microseconds since 1970 as `timestamptz` holds them."""
     return time_us - PG_EPOCH_US
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A one-dimensional array parameter in binary form, to be cast in the query."""
+
+    data: bytes | memoryview
+
+    @classmethod
+    def fixed(cls, oid: int, kind: str | np.dtype[Any], column: ArrayLike, count: int) -> Self:
+        """`count` values of one width, of the type with this oid."""
+        head = _array_head(oid, count)
+        element = _row_type([(kind, column)])
+        data = np.zeros(len(head) + count * element.itemsize, np.uint8)
+        data[: len(head)] = np.frombuffer(head, np.uint8)
+        _fill(data[len(head) :].view(element), [(kind, column)])
+        return cls(data.data)
+
+    @classmethod
+    def text(cls, column: Sequence[str]) -> Self:
+        """Texts of at most 1,024 bytes."""
+        return cls(_array_head(TEXT, len(column)) + b"".join(text(column)))
+
+
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Array) -> bytes | memoryview:
+        return obj.data
+
+
+psycopg.adapters.register_dumper(Array, _ArrayDumper)
+
+
+def _array_head(oid: int, count: int) -> bytes:
+    """Dimensions, flags, element type, length, lower bound."""
+    return np.array([1, 0, oid, count, 1], ">i4").tobytes()
 
 
 def copy_data(column_count: int, *pieces: Sequence[bytes]) -> bytes:

@@ -15,6 +15,9 @@ from vane.store.dead_letters import LetterKey
 from vane.store.positions import Stream
 from vane.store.sql import load_queries
 
+ROWS_AT_ONCE = 1_000
+"""States in one statement: its 4 MB stay in the processor's cache."""
+
 _SQL = load_queries("interactions")
 
 
@@ -22,6 +25,7 @@ _SQL = load_queries("interactions")
 class LogRows:
     """Rows of the interaction log, by column."""
 
+    partition: Ints
     offset: Ints
     event_id: Sequence[str]
     user_id: Sequence[str]
@@ -53,6 +57,7 @@ class PendingEvent(NamedTuple):
 class DeadLetter(NamedTuple):
     """A message that can never be applied, and why."""
 
+    partition: int
     offset: int
     field: str
     reason: str
@@ -60,11 +65,11 @@ class DeadLetter(NamedTuple):
     payload: bytes | None
 
 
-def prepare(connection: Connection) -> None:
-    """Make the session's staging table."""
-    connection.execute(_SQL["size_stage"])
-    connection.execute(_SQL["create_stage"])
-    connection.execute(_SQL["plain_stage"])
+def vector_oid(connection: Connection) -> int:
+    """The oid of pgvector's type in this database, for `pack_states`."""
+    row = connection.execute(_SQL["vector_oid"]).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def read_states(
@@ -102,43 +107,56 @@ def read_states(
     return states, generation, {name: account for name, account in merged if account is not None}
 
 
-def write_states(
-    connection: Connection, users: Sequence[str], states: States, generation: int
-) -> list[str]:
-    """Write states of a generation, computed from the version before theirs; `users` ascend.
+@dataclass(frozen=True, slots=True)
+class PackedStates:
+    """States in the form in which they are sent."""
 
-    Returns the users that were refused. A refused row has a newer version by another writer. It is
-    locked by this transaction now: read it, compute again, and call this again with the refused
-    users alone.
-    """
+    users: Sequence[str]
+    fields: dict[str, object]
+
+
+def pack_states(
+    users: Sequence[str], states: States, generation: int, vector_oid: int
+) -> list[PackedStates]:
+    """States of a generation, computed from the version before theirs; `users` ascend."""
     assert all(map(operator.lt, users, users[1:])), "the order of locks"
-    names = binary.padded_text(users)
-    blob = np.dtype((np.void, 8 * HORIZON_EVENTS))
+    parts = [slice(at, at + ROWS_AT_ONCE) for at in range(0, len(users), ROWS_AT_ONCE)]
+    return [_pack(users[part], states.take(part), generation, vector_oid) for part in parts]
+
+
+def _pack(users: Sequence[str], states: States, generation: int, vector_oid: int) -> PackedStates:
+    count, array = len(users), binary.Array.fixed
     vector = binary.vector_type(states.vectors.shape[2])
-    data = binary.fixed_rows(
-        [
-            (names.dtype, names),
-            (vector, states.vectors[:, 0]),
-            (vector, states.vectors[:, 1]),
-            (">f8", states.masses[:, 0]),
-            (">f8", states.masses[:, 1]),
-            (">i8", binary.timestamps(states.as_of_us)),
-            (">i8", states.version),
-            (">i8", states.events),
-            (">i8", states.event_hash.view(np.int64)),
-            (blob, np.ascontiguousarray(states.recent, "<u8").view(blob)[:, 0]),
-            (">i4", generation),
-        ],
-        len(states),
-    )
-    _copy(connection, "copy_stage", binary.HEADER, data, binary.TRAILER)
-    written = connection.execute(_SQL["upsert_states"]).rowcount
-    if written == len(users):
-        return []
-    fields = {"users": list(users)}
-    refused = [user for (user,) in connection.execute(_SQL["refused_users"], fields).fetchall()]
-    connection.execute(_SQL["clear_stage"])
-    return sorted(refused)
+    recent = np.ascontiguousarray(states.recent, "<u8")
+    blob = np.dtype((np.void, recent.itemsize * HORIZON_EVENTS))
+    fields = {
+        "users": binary.Array.text(users),
+        "long": array(vector_oid, vector, states.vectors[:, 0], count),
+        "short": array(vector_oid, vector, states.vectors[:, 1], count),
+        "mass_long": array(binary.FLOAT8, ">f8", states.masses[:, 0], count),
+        "mass_short": array(binary.FLOAT8, ">f8", states.masses[:, 1], count),
+        "as_of": array(binary.TIMESTAMPTZ, ">i8", binary.timestamps(states.as_of_us), count),
+        "version": array(binary.INT8, ">i8", states.version, count),
+        "events": array(binary.INT8, ">i8", states.events, count),
+        "event_hash": array(binary.INT8, ">i8", states.event_hash.view(np.int64), count),
+        "recent": array(binary.BYTEA, blob, recent.view(blob)[:, 0], count),
+        "generation": generation,
+    }
+    return PackedStates(users, fields)
+
+
+def write_states(connection: Connection, packed: Sequence[PackedStates]) -> list[str]:
+    """Write states over the version before theirs; returns the users that were refused.
+
+    A refused row has a newer version by another writer. It is locked by this transaction now: read
+    it, compute again, and call this again with the refused users alone.
+    """
+    refused: list[str] = []
+    for part in packed:
+        if connection.execute(_SQL["upsert_states"], part.fields).rowcount < len(part.users):
+            rows = connection.execute(_SQL["refused_users"], {"users": list(part.users)})
+            refused += sorted(user for (user,) in rows)
+    return refused
 
 
 def adjust_counts(connection: Connection, stream: Stream, *, moved: int, clamped: int) -> None:
@@ -149,14 +167,14 @@ def adjust_counts(connection: Connection, stream: Stream, *, moved: int, clamped
     )
 
 
-def write_log(connection: Connection, stream: Stream, rows: LogRows, recorded_at: datetime) -> None:
-    """Append to the interaction log."""
+def pack_log(log_id: int, rows: LogRows, recorded_at: datetime) -> bytes:
+    """Rows of the interaction log in the form in which they are sent."""
     count = len(rows.offset)
     recorded_us = round(recorded_at.timestamp() * 1e6)
     head = binary.fixed(
         [
-            (">i4", stream.log_id),
-            (">i4", stream.partition),
+            (">i4", log_id),
+            (">i4", rows.partition),
             (">i8", rows.offset),
             (">i8", recorded_us - binary.PG_EPOCH_US),
         ],
@@ -167,7 +185,7 @@ def write_log(connection: Connection, stream: Stream, rows: LogRows, recorded_at
     )
     flags = binary.fixed([("?", rows.excludes), (">i2", rows.item_slot)], count)
     names = (rows.event_id, rows.user_id, rows.item_id, rows.action)
-    data = binary.copy_data(
+    return binary.copy_data(
         16,
         head,
         *(binary.text(column) for column in names),
@@ -178,11 +196,16 @@ def write_log(connection: Connection, stream: Stream, rows: LogRows, recorded_at
         binary.text(rows.request_id),
         binary.integers(rows.position),
     )
-    _copy(connection, "copy_interactions", data)
+
+
+def write_log(connection: Connection, packed: bytes) -> None:
+    """Append to the interaction log."""
+    with connection.cursor() as cursor, cursor.copy(_SQL["copy_interactions"]) as copy:
+        copy.write(packed)
 
 
 def write_pending(
-    connection: Connection, stream: Stream, rows: LogRows, recorded_at: datetime
+    connection: Connection, log_id: int, rows: LogRows, recorded_at: datetime
 ) -> None:
     """Keep the events of a log whose item is unknown until it arrives."""
     with connection.cursor() as cursor, cursor.copy(_SQL["copy_pending"]) as copy:
@@ -190,8 +213,8 @@ def write_pending(
             if version is None:
                 copy.write_row(
                     (
-                        stream.log_id,
-                        stream.partition,
+                        log_id,
+                        int(rows.partition[row]),
                         int(rows.offset[row]),
                         recorded_at,
                         rows.user_id[row],
@@ -205,11 +228,11 @@ def write_pending(
 def write_dead_letters(
     connection: Connection, stream: Stream, letters: Sequence[DeadLetter], recorded_at: datetime
 ) -> None:
-    """Keep messages that can't be applied, whole, with field and reason."""
+    """Keep messages of the stream's log that can't be applied, whole, with field and reason."""
     with connection.cursor() as cursor, cursor.copy(_SQL["copy_dead_letters"]) as copy:
         for letter in letters:
-            place = (stream.log_id, stream.partition, letter.offset, stream.flow)
-            copy.write_row((*place, *letter[1:], recorded_at))
+            place = (stream.log_id, letter.partition, letter.offset, stream.flow)
+            copy.write_row((*place, *letter[2:], recorded_at))
 
 
 def dead_letter_history(connection: Connection, stream: Stream, since: int) -> tuple[int, int, int]:
@@ -305,9 +328,3 @@ def time_of(time_us: int) -> datetime:
     """Microseconds since 1970 as a datetime, exactly."""
     seconds, microseconds = divmod(time_us, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=microseconds)
-
-
-def _copy(connection: Connection, query: str, *data: bytes | memoryview) -> None:
-    with connection.cursor() as cursor, cursor.copy(_SQL[query]) as copy:
-        for part in data:
-            copy.write(part)

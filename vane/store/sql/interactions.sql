@@ -1,33 +1,23 @@
+-- vector_oid --
+-- pgvector's type has another oid in every database.
+select 'vector'::regtype::oid::integer;
+
 -- read_states --
 -- The states of these users, vectors in pgvector's binary form.
 select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint,
     version, events, event_hash, recent, generation, alias_of
 from user_preference where user_id = any(%(users)s);
 
--- size_stage --
--- The stage of one chunk stays in memory: about 4 kB a user. Takes effect before its first use only.
-set temp_buffers = '64MB';
-
--- create_stage --
--- Holds the new states of one transaction on their way into user_preference.
-create temporary table if not exists stage (
-    padded_user_id text not null, long vector(384) not null, short vector(384) not null,
-    mass_long double precision not null, mass_short double precision not null,
-    as_of timestamptz not null, version bigint not null, events bigint not null,
-    event_hash bigint not null, recent bytea not null, generation integer not null
-) on commit delete rows;
-
--- plain_stage --
-alter table stage alter column long set storage plain, alter column short set storage plain,
-    alter column recent set storage plain;
-
 -- upsert_states --
 -- A row is written only over the version that its new state was computed from.
--- The stage is filled in key order, so that two workers never deadlock.
-insert into user_preference as old
-select rtrim(padded_user_id, E'\x01'), long, short, mass_long, mass_short, as_of, version, events,
-    event_hash, recent, generation
-from stage
+-- The rows come in key order, so that two workers never deadlock. Unnested in the select list they
+-- stay in the parameters' memory; in the from clause they would be copied to a tuple store.
+insert into user_preference as old (user_id, long, short, mass_long, mass_short, as_of, version, events,
+    event_hash, recent, generation)
+select unnest(%(users)b::text[]), unnest(%(long)b::vector[]), unnest(%(short)b::vector[]),
+    unnest(%(mass_long)b::float8[]), unnest(%(mass_short)b::float8[]), unnest(%(as_of)b::timestamptz[]),
+    unnest(%(version)b::bigint[]), unnest(%(events)b::bigint[]), unnest(%(event_hash)b::bigint[]),
+    unnest(%(recent)b::bytea[]), %(generation)s::integer
 on conflict (user_id) do update set
     long = excluded.long, short = excluded.short,
     mass_long = excluded.mass_long, mass_short = excluded.mass_short,
@@ -38,9 +28,6 @@ where old.version = excluded.version - 1;
 -- refused_users --
 -- Staged rows that were not written: by now this transaction holds their locks.
 select user_id from user_preference where user_id = any(%(users)s) and xmin <> pg_current_xact_id()::xid;
-
--- clear_stage --
-truncate stage;
 
 -- adjust_counts --
 -- Events of refused users that turned out to be duplicates on the newer state.

@@ -45,7 +45,7 @@ class Settings:
     item_cache_items: int = _setting(200_000, "item vectors a worker keeps in memory", 1_000, 1e9)
     trends_flush_ms: int = _setting(1_000, "time between two flushes of the trends", 10, 3.6e6)
     learning_events_max: int = _setting(
-        200_000, "newest events that flow learning and `vane tune` replay", 1_000, 1e8
+        100_000, "newest events that flow learning and `vane tune` replay", 1_000, 1e8
     )
     learning_targets_per_s: int = _setting(
         10, "events a second that flow learning learns from at most; each takes 10 ms", 0, 1_000

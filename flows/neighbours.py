@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from flows.log_reader import Batch
 from flows.look_back import Observer, Seen
@@ -18,17 +19,22 @@ from vane.store.connection import Connection, translated
 from vane.store.neighbours import prepare, read_rows, write_rows
 from vane.store.slot_log import NEIGHBOURS, Advance, advance_slots
 
+Ints = NDArray[np.int64]
+
 FLUSH_EVERY = 10
 """Flushes of popularity for each one of neighbours."""
 
 FEW_ROWS = 100
 """So few rows are flushed at once, with the popularity, when there is nothing more to read."""
 
-PAIRS_MAX = 4_000_000
+PAIRS_MAX = 3_000_000
 """Pairs in memory after a flush: 24 bytes each, and as much again while they are sorted."""
 
-UNFLUSHED_PAIRS_MAX = 8_000_000
+UNFLUSHED_PAIRS_MAX = 6_000_000
 """With more pairs in memory, a flush comes sooner."""
+
+FLUSH_ROWS = 10_000
+"""Rows read or written by one statement of a flush."""
 
 ITEMS_MAX = 2_000_000
 """With more items met, everything in memory is given up and read again as it is needed."""
@@ -81,21 +87,27 @@ class Neighbours:
         Raises:
             Fenced: another worker owns a slot; nothing is written.
         """
-        numbers = self._observer.numbers
+        dirty = self._pairs.dirty
         with translated(), self._connection.transaction():
             advance_slots(self._connection, list(self._steps.values()))
-            unloaded = self._pairs.unloaded()
-            ids = [numbers.ids[number] for number in unloaded.tolist()]
-            self._pairs.load(read_rows(self._connection, ids, numbers.of))
-            self._pairs.mark_loaded(unloaded)
-            rows = self._pairs.rows(self._pairs.dirty)
-            write_rows(self._connection, rows, numbers.ids)
+            self._load(self._pairs.unloaded())
+            for low in range(0, len(dirty), FLUSH_ROWS):
+                rows = self._pairs.rows(dirty[low : low + FLUSH_ROWS])
+                write_rows(self._connection, rows, self._observer.numbers.ids)
         self._pairs.mark_stored()
         self._steps.clear()
         self.flushed = self._newest
         self._due_s = self._clock() + self._interval_s
         self._make_room()
-        return len(rows.items)
+        return len(dirty)
+
+    def _load(self, unloaded: Ints) -> None:
+        numbers = self._observer.numbers
+        for low in range(0, len(unloaded), FLUSH_ROWS):
+            items = unloaded[low : low + FLUSH_ROWS]
+            ids = [numbers.ids[number] for number in items.tolist()]
+            self._pairs.load(read_rows(self._connection, ids, numbers.of))
+        self._pairs.mark_loaded(unloaded)
 
     def _add(self, seen: Seen) -> None:
         piece, numbers = seen.piece, self._observer.numbers

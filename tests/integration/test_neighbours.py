@@ -193,6 +193,7 @@ def test_little_memory_for_histories_and_items_changes_nothing(
     monkeypatch.setattr(flows.look_back, "HISTORY_BYTES_MAX", 3_000)
     monkeypatch.setattr(flows.look_back, "LOOKUP_USERS", 5)
     monkeypatch.setattr(flows.neighbours, "ITEMS_MAX", 25)
+    monkeypatch.setattr(flows.neighbours, "FLUSH_ROWS", 7)
     for seed in range(3):
         log.append(seed % 2, visits(200, seed, users=40))
     catch_up(connection)
@@ -205,6 +206,7 @@ def test_memory_stays_within_its_bounds(
     monkeypatch.setattr(flows.log_reader, "BATCH_OFFSETS_MAX", 200)
     monkeypatch.setattr(flows.look_back, "HISTORY_BYTES_MAX", 20_000)
     monkeypatch.setattr(flows.neighbours, "PAIRS_MAX", 500)
+    monkeypatch.setattr(flows.neighbours, "FLUSH_ROWS", 30)
     monkeypatch.setattr(vane.covisitation, "BUFFER_PAIRS", 100)
     monkeypatch.setattr(vane.covisitation, "HELD_MAX", 60)
     monkeypatch.setattr(vane.covisitation, "NEIGHBOURS_MAX", 30)

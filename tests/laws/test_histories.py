@@ -29,7 +29,9 @@ def some_log(log: tuple[int, int, int, int]) -> tuple[list[str], Acts]:
 
 
 def one_by_one(users: list[str], acts: Acts) -> Looked:
-    counted, earlier, pairs = [], [], set()
+    counted: list[float] = []
+    earlier: list[int] = []
+    pairs: set[tuple[int, int, int]] = set()
     histories: dict[str, list[tuple[int, float, int]]] = {}
     for event, (user, (item, weight, ts_us)) in enumerate(zip(users, acts.tolist(), strict=True)):
         history = histories.setdefault(user, [])

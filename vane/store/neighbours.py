@@ -56,6 +56,7 @@ def write_rows(connection: Connection, rows: Rows, ids: Sequence[str]) -> None:
     with connection.cursor() as cursor, cursor.copy(_SQL["copy_stage"]) as copy:
         copy.write(_copy_data(rows, ids))
     connection.execute(_SQL["upsert_rows"])
+    connection.execute(_SQL["clear_stage"])
 
 
 def _copy_data(rows: Rows, ids: Sequence[str]) -> bytes:
@@ -76,13 +77,16 @@ def _copy_data(rows: Rows, ids: Sequence[str]) -> bytes:
         ),
         _doubles(rows.mass),
         _doubles(rows.lost),
-        _texts(binary.text(_named(rows, ids)), bounds),
+        _texts(_cells(rows.neighbours, ids), bounds),
         [_sized(weights[low * size : high * size]) for low, high in bounds],
     )
 
 
-def _named(rows: Rows, ids: Sequence[str]) -> list[str]:
-    return [ids[neighbour] for neighbour in rows.neighbours.tolist()]
+def _cells(neighbours: Ints, ids: Sequence[str]) -> list[bytes]:
+    """The id of each neighbour as an element of an array; each is encoded once."""
+    numbers, place = np.unique(neighbours, return_inverse=True)
+    cells = binary.text([ids[number] for number in numbers.tolist()])
+    return [cells[at] for at in place.tolist()]
 
 
 def _doubles(values: NDArray[np.float64]) -> list[bytes]:

@@ -21,3 +21,6 @@ copy neighbour_stage from stdin (format binary);
 insert into item_neighbour select * from neighbour_stage
 on conflict (item_id) do update set as_of = excluded.as_of, mass = excluded.mass, lost = excluded.lost,
     neighbours = excluded.neighbours, weights = excluded.weights;
+
+-- clear_stage --
+truncate neighbour_stage;

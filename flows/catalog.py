@@ -13,6 +13,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from flows.catalog_writer import CatalogWriter
 from flows.cluster import kept
 from flows.kafka import Chunk, ChunkSource, Share
+from flows.meter import FlowMeter
 from vane.bus import Publisher
 from vane.embedding import load_encoder
 from vane.settings import Settings
@@ -32,13 +33,14 @@ FETCH_WAIT_MS_MIN = 100
 """A product update is in no hurry, and each answer of an idle broker costs."""
 
 
-def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
+def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Dataflow:
     """The flow of one process; the model is loaded here, so a wrong one ends the start.
 
     Args:
         settings: of the servers, the model and its batches.
         share: which partitions of `product-updates` are this process's.
         stop: once set, the flow ends after its chunk, or at the end of the log.
+        meter: of the process.
 
     Raises:
         SettingError: there is no such model, or its vectors do not fit the tables.
@@ -52,12 +54,13 @@ def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
         share=share,
         stop=stop,
         chunk_messages_max=CHUNK_MESSAGES_MAX,
+        meter=meter,
     )
     chunks = op.input("updates", flow, source)
     with connect(settings, "vane catalog") as connection:
         if indexed := index_outdated(connection):
             log.info("%d items indexed for search by new rules", indexed)
-    writer = CatalogWriter(settings, encode, Publisher(settings.redis_url))
+    writer = CatalogWriter(settings, encode, Publisher(settings.redis_url), meter)
     halt = stop if settings.drain == "chunk" else Event()
     op.output("commit", chunks, CatalogSink(writer, halt))
     return flow

@@ -13,10 +13,12 @@ from msgspec import structs
 
 from flows.catalog_batch import Batch, Plan, dead_letter, decode, fold, split
 from flows.kafka import Chunk
+from flows.meter import FlowMeter, Stopwatch
 from schemas.events import CatalogHint
 from vane.bus import CATALOG, Publisher
 from vane.embedding import Encode
 from vane.errors import Unavailable
+from vane.metrics import EMBEDDED_TEXTS
 from vane.settings import Settings
 from vane.store.catalog import (
     ItemRow,
@@ -63,8 +65,11 @@ class Part:
 class CatalogWriter:
     """Applies chunks of `product-updates`: one transaction for each part, then a hint."""
 
-    def __init__(self, settings: Settings, encode: Encode, publisher: Publisher) -> None:
+    def __init__(
+        self, settings: Settings, encode: Encode, publisher: Publisher, meter: FlowMeter
+    ) -> None:
         self._settings, self._encode, self._publisher = settings, encode, publisher
+        self._meter, self._embedded = meter, meter.numbers.counter(EMBEDDED_TEXTS)
         self._connection = self._connect()
         self._background = ThreadPoolExecutor(1, "ahead")
 
@@ -85,6 +90,8 @@ class CatalogWriter:
         for part, following in zip_longest(parts, parts[1:]):
             self._apply_part(part, following)
             yield part.chunk
+        lag = self._meter.lag(chunk.stream.partition)
+        lag.reached(chunk.next_offset, chunk.received_s)
 
     def close(self) -> None:
         """Close the connection."""
@@ -95,13 +102,17 @@ class CatalogWriter:
         return connect(self._settings, "vane catalog")
 
     def _apply_part(self, part: Part, following: Part | None) -> None:
+        watch = self._meter.stopwatch()
         part.settle()
+        watch.lap("wait")
         while True:
             try:
                 plan = self._plan(part.batch)
+                watch.lap("plan")
                 self._embed(plan, part.contents)
                 self._embed_ahead(following)
-                self._commit(part, plan)
+                watch.lap("embed")
+                self._commit(part, plan, watch)
                 break
             except ItemsChanged as error:
                 log.info("the items of a chunk changed meanwhile, again: %s", error)
@@ -111,7 +122,8 @@ class CatalogWriter:
                     break
         changed = [row.item_id for row in plan.rows] + plan.deleted
         if changed:
-            self._publisher.publish(CATALOG, CatalogHint(items=changed, ts=time.time()))
+            hint = CatalogHint(items=changed, ts=time.time())
+            self._meter.hint(self._publisher.publish(CATALOG, hint))
 
     def _embed_ahead(self, part: Part | None) -> None:
         """Begin with the texts of a part, as far as the items tell now which are needed."""
@@ -149,6 +161,7 @@ class CatalogWriter:
         if not keys:
             return
         vectors = self._encode([missing[key] for key in keys])
+        self._embedded.add(len(keys))
         norms = np.linalg.norm(vectors, axis=1)
         usable = np.isfinite(norms) & (norms > 0)
         halves = vectors.astype(np.float16).tolist()
@@ -157,9 +170,14 @@ class CatalogWriter:
             for key, half, good in zip(keys, halves, usable, strict=True)
         )
 
-    def _commit(self, part: Part, plan: Plan) -> None:
+    def _commit(self, part: Part, plan: Plan, watch: Stopwatch) -> None:
         chunk, batch = part.chunk, part.batch
         letters = batch.letters + _refused_letters(chunk, plan)
+        counts = Counts(
+            applied=len(chunk.values) - len(letters),
+            dead_lettered=len(letters),
+            empty=chunk.empty,
+        )
         with item_transaction(self._connection):
             advance_position(
                 self._connection,
@@ -168,12 +186,9 @@ class CatalogWriter:
                 previous=chunk.previous_offset,
                 next_offset=chunk.next_offset,
                 end_offset=chunk.end_offset,
-                counts=Counts(
-                    applied=len(chunk.values) - len(letters),
-                    dead_lettered=len(letters),
-                    empty=chunk.empty,
-                ),
+                counts=counts,
             )
+            watch.lap("positions")
             if batch.updates:
                 if read_items(self._connection, batch.items, lock=True) != plan.current:
                     raise ItemsChanged
@@ -183,6 +198,10 @@ class CatalogWriter:
                 delete_items(self._connection, plan.deleted)
             if letters:
                 write_dead_letters(self._connection, chunk.stream, letters, datetime.now(UTC))
+            watch.lap("items")
+        watch.lap("commit")
+        self._meter.transaction(len(chunk.values))
+        self._meter.committed(counts, letters)
 
 
 def _with_content(row: ItemRow, contents: Mapping[int, list[float] | None]) -> ItemRow:

@@ -10,6 +10,7 @@ from flows.batch import Batch, decode_chunk
 from flows.group_commit import GroupCommit
 from flows.kafka import Chunk, ChunkSource, Share
 from flows.live_tuning import LiveTuning
+from flows.meter import FlowMeter
 from flows.preference_writer import PreferenceWriter
 from vane.bus import Publisher
 from vane.settings import Settings
@@ -51,7 +52,7 @@ class _WriterPartition(StatelessSinkPartition[Batch]):
         self._commits.close()
 
 
-def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
+def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Dataflow:
     """The dataflow of this process's share of the partitions; ends when `stop` is set."""
     with connect(settings, "vane interactions start") as connection:
         tuning = LiveTuning(connection)
@@ -66,6 +67,7 @@ def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
         share=share,
         stop=stop,
         chunk_messages_max=settings.chunk_events_max,
+        meter=meter,
     )
     flow = Dataflow(FLOW)
     batches = op.map("decode", op.input("chunks", flow, source), decode)

@@ -17,9 +17,11 @@ from confluent_kafka import KafkaError, Message
 
 from flows.cluster import kept
 from flows.fetcher import Fetcher
+from flows.meter import FlowMeter, Lag
 from flows.topic_watch import TopicWatch
 from vane.errors import OperatorNeeded, Unavailable
 from vane.kafka_admin import describe_topic, log_bounds
+from vane.metrics import FLOW_EPOCH
 from vane.settings import Settings
 from vane.store.connection import connect, translated
 from vane.store.positions import Stream, find_log, find_position, take_position
@@ -53,6 +55,11 @@ class Chunk:
         """How many offsets of the span carried no message."""
         return self.next_offset - self.previous_offset - len(self.values)
 
+    @property
+    def received_s(self) -> float:
+        """Broker time of the last message in seconds since 1970, 0 without messages."""
+        return self.receipt_us(len(self.values) - 1) / 1e6 if self.values else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -78,9 +85,11 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
         share: Share,
         stop: Event,
         chunk_messages_max: int,
+        meter: FlowMeter,
     ) -> None:
         self._settings, self._topic, self._flow = settings, topic, flow
         self._share, self._stop, self._chunk_messages_max = share, stop, chunk_messages_max
+        self._meter = meter
         self._workers = local()
 
     @cached_property
@@ -113,6 +122,9 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
                 start, _ = log_bounds(self._settings.kafka_bootstrap, self._topic, stream.partition)
             owner = f"{self._flow} {self._share.index}/{self._share.count}"
             offset, epoch = take_position(connection, stream, start=start, owner=owner)
+        self._meter.numbers.gauge(FLOW_EPOCH, self._flow, for_part).set(epoch)
+        lag = self._meter.lag(stream.partition)
+        lag.reached(offset)
         log.info("%s: partition %s from offset %d, epoch %d", self._topic, for_part, offset, epoch)
         return _ChunkPartition(
             self._settings,
@@ -123,6 +135,7 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
             offset,
             messages_max=self._chunk_messages_max,
             stop=self._stop,
+            lag=lag,
         )
 
 
@@ -138,11 +151,12 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         *,
         messages_max: int,
         stop: Event,
+        lag: Lag,
     ) -> None:
         self._bootstrap, self._watch, self._stream = settings.kafka_bootstrap, watch, stream
         self._fetcher, self._topic = fetcher, watch.identity.topic
         self._epoch, self._cursor, self._end = epoch, offset, offset
-        self._messages_max, self._stop = messages_max, stop
+        self._messages_max, self._stop, self._lag = messages_max, stop, lag
         self._drain_to_end = settings.drain == "end"
         self._draining_until: float | None = None
         self._at_end = False
@@ -193,6 +207,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
 
     def _chunk(self, messages: list[Message], reached: int) -> Chunk:
         self._end = max(self._end, reached, self._fetcher.end_offset(self._stream.partition))
+        self._lag.end_at(self._end)
         chunk = Chunk(
             stream=self._stream,
             epoch=self._epoch,

@@ -17,6 +17,8 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.kafka import Share
+from flows.log_reader import places
+from flows.meter import FlowMeter
 from flows.teacher import Teacher
 from vane.popularity import split_budget
 from vane.settings import Settings
@@ -46,16 +48,17 @@ class Batch:
     left: int = 0
 
 
-def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
+def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Dataflow:
     """The flow. It runs in one process, as the linear ranker learns from one list after another.
 
     Args:
         settings: of the servers, and the pace.
         share: the whole.
         stop: once set, the flow ends after its batch.
+        meter: of the process.
     """
     assert share.count == 1
-    session = _Session(settings, stop)
+    session = _Session(settings, stop, meter)
     flow = Dataflow("learning")
     batches = op.input("log", flow, LogSource(session))
     op.output("learn", batches, LearningSink(session))
@@ -67,12 +70,14 @@ class LogFollower:
 
     Attributes:
         positions: behind the batch that was read last.
+        places: partition → offsets that were read before the last call, and all, of all logs.
     """
 
     def __init__(self, connection: Connection, events_max: int, learned: Positions) -> None:
         """Args: the database, how many of the newest events to begin with, what is known."""
         self._connection, self._events_max = connection, events_max
         self.positions: Positions = {}
+        self.places: dict[int, tuple[int, int]] = {}
         self.begin(learned)
 
     def begin(self, learned: Positions) -> None:
@@ -91,6 +96,7 @@ class LogFollower:
             known, self._known = self._known, []
             return Batch(self._read(known), known=True)
         spans = read_log_spans(self._connection)
+        self.places = places(spans, self._position)
         lags = [span.next_offset - self._position(span) for span in spans]
         takes = split_budget(lags, BATCH_OFFSETS_MAX)
         intervals = [
@@ -113,8 +119,8 @@ class LogFollower:
 class _Session:
     """What source and sink of the one process share, opened when the flow starts."""
 
-    def __init__(self, settings: Settings, stop: Event) -> None:
-        self.settings, self.stop = settings, stop
+    def __init__(self, settings: Settings, stop: Event, meter: FlowMeter) -> None:
+        self.settings, self.stop, self.meter = settings, stop, meter
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -141,12 +147,12 @@ class LogSource(FixedPartitionedSource[Batch, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_LogPart":  # noqa: ARG002
         """Start where learning had come to."""
-        return _LogPart(self._session.follower, self._session.stop)
+        return _LogPart(self._session.follower, self._session.stop, self._session.meter)
 
 
 class _LogPart(StatefulSourcePartition[Batch, None]):
-    def __init__(self, follower: LogFollower, stop: Event) -> None:
-        self._follower, self._stop = follower, stop
+    def __init__(self, follower: LogFollower, stop: Event, meter: FlowMeter) -> None:
+        self._follower, self._stop, self._meter = follower, stop, meter
         self._due = 0.0
 
     def next_batch(self) -> list[Batch]:
@@ -157,7 +163,11 @@ class _LogPart(StatefulSourcePartition[Batch, None]):
         if wait_s > 0:
             time.sleep(min(wait_s, STOP_CHECK_S))
             return []
+        watch = self._meter.stopwatch()
         batch = self._follower.read_batch()
+        self._meter.progress(self._follower.places)
+        if batch.blocks:
+            watch.lap("read")
         self._due = 0.0 if batch.known or batch.left else time.monotonic() + POLL_S
         return [batch]
 
@@ -179,15 +189,20 @@ class LearningSink(DynamicSink[Batch]):
 class _LearningPart(StatelessSinkPartition[Batch]):
     def __init__(self, session: _Session) -> None:
         self._teacher, self._follower = session.teacher, session.follower
+        self._meter = session.meter
         self._left_max = 2 * session.settings.learning_events_max
 
     def write_batch(self, items: list[Batch]) -> None:
         """Learn, one batch after the other; what is too far behind is left out."""
         for batch in items:
+            watch = self._meter.stopwatch()
             if batch.known:
                 self._teacher.recall(batch.blocks)
             else:
                 self._teacher.learn(batch.blocks, self._follower.positions, behind=batch.left > 0)
+            if rows := sum(map(len, batch.blocks)):
+                watch.lap("learn")
+                self._meter.rows(rows, rows)
             if self._teacher.full or batch.left > self._left_max:
                 self._teacher.forget()
                 self._follower.begin(self._follower.positions)

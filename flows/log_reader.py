@@ -1,6 +1,6 @@
 """Reads the committed interaction log for some item slots, each part from positions of its own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,7 +60,12 @@ class Batch:
 
 
 class LogReader:
-    """The log for some item slots; `batches` counts those that had rows."""
+    """The log for some item slots.
+
+    Attributes:
+        batches: how many there were that had rows.
+        places: partition → offsets that were read before the last call, and all, of all logs.
+    """
 
     def __init__(self, connection: Connection, slots: list[int], owner: str) -> None:
         self._connection, self._slots, self._owner = connection, slots, owner
@@ -69,6 +74,7 @@ class LogReader:
         self._epochs: dict[Stream, int] = {}
         self._from_start = True
         self.batches = 0
+        self.places: dict[int, tuple[int, int]] = {}
 
     def read_batch(self) -> Batch | None:
         """What was committed since, at most `BATCH_OFFSETS_MAX`; None when there is nothing.
@@ -76,6 +82,7 @@ class LogReader:
         Older logs come first, so that the event clock runs in their order.
         """
         spans = read_log_spans(self._connection)
+        self.places = places(spans, self._low)
         lagging = [span for span in spans if self._low(span) < span.next_offset]
         if not lagging:
             return None
@@ -163,6 +170,18 @@ class LogReader:
             for part in PARTS
             for slot in self._slots
         )
+
+
+def places(
+    spans: Iterable[LogSpan], position: Callable[[LogSpan], int]
+) -> dict[int, tuple[int, int]]:
+    """Partition → offsets up to `position`, and all, of all logs together."""
+    found: dict[int, tuple[int, int]] = {}
+    for span in spans:
+        read, end = found.get(span.partition, (0, 0))
+        start = span.start_offset
+        found[span.partition] = (read + position(span) - start, end + span.next_offset - start)
+    return found
 
 
 def _stream(part: str, slot: int, span: LogSpan) -> Stream:

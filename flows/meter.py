@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client import start_http_server
 
 from vane.errors import UsageError
-from vane.meter import Process, Spread
+from vane.meter import Spread
 from vane.metrics import (
     FLOW_DEAD_LETTERS,
     FLOW_HINTS,
@@ -79,7 +79,7 @@ class FlowMeter:
         parts: the time that each part of a transaction took.
     """
 
-    def __init__(self, flow: Process) -> None:
+    def __init__(self, flow: str) -> None:
         self._flow = flow
         self.numbers = numbers = meter_of(flow)
         self.parts = {
@@ -87,11 +87,12 @@ class FlowMeter:
         }
         self._size = numbers.histogram(FLOW_TRANSACTION_MESSAGES, flow)
         self._applied = numbers.counter(FLOW_MESSAGES, flow, "applied")
-        self._hints = {
-            sent: numbers.counter(FLOW_HINTS, flow, "sent" if sent else "lost")
-            for sent in (True, False)
-        }
         self._lags: dict[int, Lag] = {}
+        if flow in FLOW_HINTS.processes:
+            self._hints = {
+                sent: numbers.counter(FLOW_HINTS, flow, "sent" if sent else "lost")
+                for sent in (True, False)
+            }
         if flow in FLOW_DEAD_LETTERS.processes:
             self._duplicates = numbers.counter(FLOW_MESSAGES, flow, "duplicate")
             self._dead = numbers.counter(FLOW_MESSAGES, flow, "dead_letter")
@@ -113,9 +114,17 @@ class FlowMeter:
         """A transaction with so many messages was committed."""
         self._size.observe(messages)
 
-    def applied(self, rows: int) -> None:
-        """So many log rows were applied."""
-        self._applied.add(rows)
+    def progress(self, places: Mapping[int, tuple[int, int]]) -> None:
+        """How far a reader of the log is: partition → rows' offsets that are applied, and all."""
+        for partition, (applied, end) in places.items():
+            lag = self.lag(partition)
+            lag.end_at(end)
+            lag.reached(applied)
+
+    def rows(self, read: int, applied: int) -> None:
+        """A transaction with so many rows of the log was committed; some may not concern it."""
+        self.transaction(read)
+        self._applied.add(applied)
 
     def committed(self, counts: Counts, letters: Iterable[DeadLetter]) -> None:
         """What became of messages, and the dead letters among them."""

@@ -11,6 +11,7 @@ from bytewax.run import cli_main
 
 from flows.cluster import run_in_cluster
 from flows.kafka import Share
+from flows.meter import FlowMeter
 from vane.child import announce_ready, watch_parent
 from vane.errors import VaneError
 from vane.settings import Settings
@@ -38,7 +39,9 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    flow = import_module(f"flows.{name}").build(settings, share, stop)
+    meter = FlowMeter(name)
+    meter.serve(settings.metrics_host, settings.metrics_port)
+    flow = import_module(f"flows.{name}").build(settings, share, stop, meter)
     announce_ready()
     try:
         if cluster:

@@ -21,6 +21,7 @@ from flows.cluster import kept
 from flows.kafka import Share
 from flows.log_reader import Batch, LogReader
 from flows.look_back import Observer, Seen
+from flows.meter import FlowMeter
 from flows.neighbours import FLUSH_EVERY, Neighbours
 from schemas.events import TrendsHint
 from vane.bus import TRENDS as CHANNEL
@@ -38,15 +39,16 @@ STOP_CHECK_MS = 100
 """A request to stop is seen within this time, however rare the flushes are."""
 
 
-def build(settings: Settings, share: Share, stop: Event) -> Dataflow:
+def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Dataflow:
     """The flow of one process; it owns the item slots of its share.
 
     Args:
         settings: of the servers, the time between two flushes, and how to drain.
         share: which of the sixteen item slots are this process's.
         stop: once set, the flow ends after its batch, or at the end of the log.
+        meter: of the process.
     """
-    session = _Session(settings)
+    session = _Session(settings, meter)
     flow = Dataflow("trends")
     batches = op.input("log", flow, TrendsSource(session, share, stop))
     op.output("commit", batches, TrendsSink(session))
@@ -102,8 +104,8 @@ def _popularity_columns(seen: Seen) -> tuple[list[str], *tuple[np.ndarray, ...]]
 class _Session:
     """What the steps of one process share: one connection, opened when its flow starts."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, meter: FlowMeter) -> None:
+        self.settings, self.meter = settings, meter
 
     @cached_property
     def connection(self) -> Connection:
@@ -137,6 +139,7 @@ class TrendsSource(FixedPartitionedSource[Batch, None]):
 class _LogPart(StatefulSourcePartition[Batch, None]):
     def __init__(self, reader: LogReader, session: _Session, stop: Event) -> None:
         self._reader, self._neighbours, self._stop = reader, session.writer.neighbours, stop
+        self._meter = session.meter
         self._drain_to_end = session.settings.drain == "end"
         self._interval_s = session.settings.trends_flush_ms / 1_000
         self._due = 0.0
@@ -156,10 +159,13 @@ class _LogPart(StatefulSourcePartition[Batch, None]):
         if wait_s > 0 and not stopping:
             time.sleep(min(wait_s, STOP_CHECK_MS / 1_000))
             return []
+        watch = self._meter.stopwatch()
         batch = self._reader.read_batch()
+        self._meter.progress(self._reader.places)
         behind = batch is not None and not batch.caught_up
         self._due = 0.0 if behind else time.monotonic() + self._interval_s
         if batch is not None:
+            watch.lap("read")
             return [batch]
         if self._neighbours.flushed < self._reader.batches:
             return [Batch()]
@@ -186,15 +192,20 @@ class TrendsSink(DynamicSink[Batch]):
 class _FlushPart(StatelessSinkPartition[Batch]):
     def __init__(self, session: _Session) -> None:
         self._connection, self._writer = session.connection, session.writer
-        self._publisher = Publisher(session.settings.redis_url)
+        self._publisher, self._meter = Publisher(session.settings.redis_url), session.meter
 
     @kept
     def write_batch(self, items: list[Batch]) -> None:
         """Commit and publish, one batch after the other."""
         for batch in items:
+            watch = self._meter.stopwatch()
             written = self._writer.write(batch)
+            watch.lap("write")
+            rows = sum(len(piece.rows.items) for piece in batch.pieces)
+            self._meter.rows(rows, sum(step.applied for step in batch.advances[TRENDS]))
             if written:
-                self._publisher.publish(CHANNEL, TrendsHint(items=written, ts=time.time()))
+                hint = TrendsHint(items=written, ts=time.time())
+                self._meter.hint(self._publisher.publish(CHANNEL, hint))
 
     def close(self) -> None:
         """Leave the database."""

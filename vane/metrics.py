@@ -15,10 +15,10 @@ from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
 FLOWS: tuple[Process, ...] = ("interactions", "catalog", "trends", "learning")
 PROCESSES: tuple[Process, ...] = ("api", *FLOWS)
 
-PARTS: dict[Process, tuple[str, ...]] = {
+PARTS: dict[str, tuple[str, ...]] = {
     "interactions": ("wait", "plan", "turn", "positions", "states", "log", "commit"),
-    "catalog": ("plan", "embed", "positions", "items", "commit"),
-    "trends": ("read", "popularity", "neighbours"),
+    "catalog": ("wait", "plan", "embed", "positions", "items", "commit"),
+    "trends": ("read", "write"),
     "learning": ("read", "learn"),
 }
 """What each flow's time for a transaction is split into, in this order."""
@@ -105,7 +105,8 @@ FLOW_TRANSACTION_SECONDS = Histogram(
     name="vane_flow_transaction_seconds",
     unit="seconds",
     meaning="Time of each part of a transaction. interactions: `wait` in the group that forms,"
-    " `plan`, `turn` behind the transaction before, `positions`, `states`, `log`, `commit`.",
+    " `plan`, `turn` behind the transaction before, `positions`, `states`, `log`, `commit`."
+    " catalog: `wait` for texts that were embedded ahead.",
     processes=FLOWS,
     labels=(FLOW, Label("part", "of the way", tuple(dict.fromkeys(chain(*PARTS.values()))))),
     buckets=SHORT_S,
@@ -114,7 +115,7 @@ FLOW_HINTS = Counter(
     name="vane_flow_hints_total",
     unit="count",
     meaning="Hints to Redis: sent, or lost because Redis did not take them.",
-    processes=FLOWS,
+    processes=("interactions", "catalog", "trends"),
     labels=(FLOW, Label("result", "whether Redis took it", ("sent", "lost"))),
 )
 CLAMPED_EVENTS = Counter(
@@ -278,6 +279,6 @@ STANDARD = (
 """What prometheus_client tells of every process, where there is a /proc."""
 
 
-def meter_of(process: Process) -> Meter:
+def meter_of(process: str) -> Meter:
     """A meter for all that a process exposes."""
     return Meter(metric for metric in METRICS if process in metric.processes)

@@ -59,6 +59,12 @@ class Settings:
     cache_ttl_ms: int = _setting(5_000, "an answer lives at most this long in the API", 0, 3.6e6)
     cache_entries: int = _setting(100_000, "answers an API process keeps in memory", 0, 1e8)
     topic_partitions: int = _setting(2, "partitions of the topics that `vane up` creates", 1, 1_000)
+    metrics_port: int = _setting(
+        0, "a flow's `/metrics`, the first of a port each with `--processes`; 0: none", 0, 65_500
+    )
+    metrics_host: str = _setting(
+        "127.0.0.1", "address on which flows serve `/metrics`; 0.0.0.0: on all"
+    )
     drain: Literal["chunk", "end"] = _setting(
         "chunk", "on SIGTERM a flow finishes its chunk, or reads to the end of its log"
     )

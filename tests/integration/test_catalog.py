@@ -13,6 +13,7 @@ from flows import catalog_writer
 from flows.catalog_batch import split
 from flows.catalog_writer import CatalogWriter
 from flows.kafka import Chunk
+from flows.meter import FlowMeter
 from vane.bus import CATALOG, Publisher
 from vane.embedding import DIMENSIONS, Vectors
 from vane.errors import Fenced
@@ -88,7 +89,7 @@ def settings(database_url: str, redis_url: str) -> Settings:
 @pytest.fixture
 def writer(settings: Settings, encoder: CountingEncoder) -> Iterator[CatalogWriter]:
     publisher = Publisher(settings.redis_url)
-    opened = CatalogWriter(settings, encoder, publisher)
+    opened = CatalogWriter(settings, encoder, publisher, FlowMeter("catalog"))
     yield opened
     opened.close()
     publisher.close()
@@ -266,7 +267,7 @@ def test_a_write_by_another_worker_meanwhile_is_not_lost(
 ) -> None:
     """The other worker's patch commits between this one's read and its transaction."""
     publisher = Publisher(settings.redis_url)
-    writer = CatalogWriter(settings, encoder, publisher)
+    writer = CatalogWriter(settings, encoder, publisher, FlowMeter("catalog"))
     apply(writer, log.chunk({"item_id": "a", "title": "one", "price": 1}))
     interfered: list[bool] = []
 

@@ -19,6 +19,7 @@ from bytewax.testing import run_main
 
 import flows.log_reader
 from flows.kafka import Share
+from flows.meter import FlowMeter
 from flows.trends import build
 from schemas.events import TrendsHint
 from tests.trends_log import (
@@ -237,7 +238,7 @@ def test_the_dataflow_drains_to_the_end_and_publishes_a_hint(
     with redis.Redis.from_url(settings.redis_url) as client, client.pubsub() as pubsub:
         pubsub.subscribe(TRENDS)
         assert pubsub.get_message(timeout=2) is not None
-        run(build(replace(settings, drain="end"), Share(), stop))
+        run(build(replace(settings, drain="end"), Share(), stop, FlowMeter("trends")))
         message = pubsub.get_message(timeout=2)
     assert message is not None
     hint = msgspec.json.decode(message["data"], type=TrendsHint)
@@ -251,7 +252,7 @@ def test_without_a_drain_a_stop_leaves_the_rest_for_the_next_start(
     log.append(0, some_events(10, seed=1))
     stop = Event()
     stop.set()
-    run(build(settings, Share(), stop))
+    run(build(settings, Share(), stop, FlowMeter("trends")))
     assert trends_lag(connection) == 10
 
 

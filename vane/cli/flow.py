@@ -1,6 +1,7 @@
 """`vane flow`: run one flow."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import Annotated
@@ -12,6 +13,11 @@ from vane.cli.context import DataDir, command_settings
 from vane.cli.fleet import Fleet
 from vane.cli.machine import FLOWS, own_command
 from vane.errors import UsageError
+
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65_500, help="Serve /metrics there, not on VANE_METRICS_PORT; 0: not."),
+]
 
 
 def flow(
@@ -37,6 +43,7 @@ def flow(
             "--addresses", "-a", help="Run as one of a Bytewax cluster: host:port;host:port;…"
         ),
     ] = "",
+    metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
 ) -> None:
     """Run one flow: interactions, catalog, trends or learning.
@@ -61,8 +68,10 @@ def flow(
     if name == "learning" and (processes > 1 or count > 1 or cluster):
         raise UsageError("flow learning runs in one process: it learns from one list after another")
     settings = command_settings(data_dir)
+    if metrics_port is not None:
+        settings = replace(settings, metrics_port=metrics_port)
     if processes > 1:
-        _run_fleet(name, processes, data_dir)
+        _run_fleet(name, processes, settings.metrics_port, data_dir)
     elif cluster:
         run_flow(name, settings, Share(process_id, len(cluster)), cluster)
     else:
@@ -76,14 +85,15 @@ def _parse_share(share: str) -> tuple[int, int]:
     return int(index), int(count)
 
 
-def _run_fleet(name: str, processes: int, data_dir: Path | None) -> None:
+def _run_fleet(name: str, processes: int, metrics_port: int, data_dir: Path | None) -> None:
     folder = ["--data-dir", str(data_dir)] if data_dir else []
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     watch_parent()
-    commands = [
-        own_command("flow", name, "--share", f"{index}/{processes}", *folder)
-        for index in range(processes)
-    ]
+    commands = []
+    for index in range(processes):
+        port = str(metrics_port + index if metrics_port else 0)
+        options = ["--share", f"{index}/{processes}", "--metrics-port", port, *folder]
+        commands.append(own_command("flow", name, *options))
     Fleet(commands).run(stop)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vane.cli.context import ADDRESSES, FOREVER
-from vane.embedded.broker import LOOPBACK, Broker
+from vane.embedded.broker import LOOPBACK, Broker, free_port
 from vane.embedded.child import VaneChild
 from vane.embedded.folder import DataFolder, Endpoints, write_private
 from vane.embedded.postgres import Postgres
@@ -94,17 +94,21 @@ class Machine:
         postgres = Postgres(folder.path / "postgres", postgres_sockets, logs, inherit)
         redis = Redis(socket_folder(folder.path, "redis"), logs, inherit)
         broker = Broker(logs, inherit, stale=[folder.endpoints_file])
+        metrics_ports = _metrics_ports(settings.metrics_port, flows)
+        pages = {"api": port, **metrics_ports}
         self.endpoints = Endpoints(
             api=f"http://{LOOPBACK}:{port}",
             kafka=broker.bootstrap,
             postgres=postgres.uri,
             redis=redis.url,
             admin_key=settings.admin_key or _kept_key(folder.path / "admin.key"),
+            metrics={n: f"http://{LOOPBACK}:{page}/metrics" for n, page in pages.items()},
         )
         environ = child_environ(os.environ, self.endpoints)
 
         def child(name: str, *arguments: str) -> VaneChild:
-            return VaneChild(name, own_command(*arguments), environ, logs, inherit)
+            own = {variable("metrics_port"): str(metrics_ports.get(name, 0))}
+            return VaneChild(name, own_command(*arguments), environ | own, logs, inherit)
 
         stages = [] if traffic is None else [[child("simulate", *_simulate(traffic))]]
         stages += [[child("api", "api", "--port", str(port))]]
@@ -118,6 +122,11 @@ class Machine:
 def own_command(*arguments: str) -> list[str]:
     """The command line of `vane` with these arguments, in this very Python."""
     return [sys.executable, "-m", "vane", *arguments]
+
+
+def _metrics_ports(first: int, flows: Sequence[str]) -> dict[str, int]:
+    """A port for each flow: from `first` on in the order of `FLOWS`, or free ones for 0."""
+    return {name: first + FLOWS.index(name) if first else free_port() for name in flows}
 
 
 def _simulate(rate: float) -> list[str]:

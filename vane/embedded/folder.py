@@ -17,13 +17,18 @@ ORPHANS_END_S = 45.0
 
 
 class Endpoints(msgspec.Struct, frozen=True):
-    """Addresses of a running `vane up`; `endpoints.json` is exactly this."""
+    """Addresses of a running `vane up`; `endpoints.json` is exactly this.
+
+    Attributes:
+        metrics: `/metrics` of each process, by its name.
+    """
 
     api: str
     kafka: str
     postgres: str
     redis: str
     admin_key: str
+    metrics: dict[str, str]
 
 
 class DataFolder:

@@ -220,7 +220,8 @@ class Rig:
         assert last.stop() == 0, last.said()
         [(behind,)] = self.query(
             "select count(*) from interaction join stream_position using (log_id, partition) where "
-            "flow = 'trends/' || lpad(item_slot::text, 2, '0') and \"offset\" >= next_offset"
+            "flow in ('trends/' || lpad(item_slot::text, 2, '0'), "
+            "'neighbours/' || lpad(item_slot::text, 2, '0')) and \"offset\" >= next_offset"
         )
         assert behind == 0, f"seed {self.seed}: {behind} log rows were left by the trends"
 

@@ -1,7 +1,8 @@
-"""flows/trends and rebuilds beside a load: popularity is exactly once, too."""
+"""flows/trends and rebuilds beside a load: popularity and neighbours are exactly once, too."""
 
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 
@@ -16,9 +17,10 @@ EVENTS = 5_000
 def test_trends_killed_at_random_and_at_commit(rig: Rig) -> None:
     rig.load.produce(EVENTS)
     rig.start()
-    for after in (False, True):
-        trap = rig.postgres.set_trap(CommitTrap(after=after, statement=b"item_trend"))
+    for table, after in product((b"item_trend", b"item_neighbour"), (False, True)):
+        trap = rig.postgres.set_trap(CommitTrap(after=after, statement=table))
         trends = rig.start(flow="trends")
+        rig.load.produce(EVENTS // 20)
         wait_for(trap.sprung.is_set, f"a flush of the trends; {rig.state()}")
         trends.kill()
         rig.postgres.heal()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from api.knowledge import Knowledge
 from api.shelf import Shelf, known_numbers, strongest
-from vane.diversity import diversified, pool_size, similarity
+from vane.diversity import diversified, pool_size, similarity, visits
 from vane.features import features
 from vane.item_table import ItemTable
 from vane.ranking import Model
@@ -94,16 +94,7 @@ class Moment:
 
     def visits(self, numbers: Ints) -> Floats:
         """How strongly n items are visited with each of the k recent ones, (n, k)."""
-        order = np.argsort(numbers)
-        found = np.zeros((len(numbers), len(self.taste.recent)), np.float32)
-        for place, item in enumerate(self.taste.recent.tolist()):
-            row = self.neighbours.get(item)
-            if row is None or not len(numbers):
-                continue
-            at = order[np.searchsorted(numbers, row.items, sorter=order) % len(numbers)]
-            known = numbers[at] == row.items
-            found[at[known], place] = row.together[known, 0] / np.sqrt(max(row.mass[0], 1e-9))
-        return found
+        return visits(numbers, self.taste.recent, self.neighbours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ whichever is stronger. Besides, an author and a category may fill only their sha
 nothing else is left they fill the rest, so a list never gets shorter.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vane.retrieval import Neighbours
 from vane.tuning import Diversity
 
 POOL_ITEMS = 50
@@ -23,6 +25,7 @@ POOL_FACTOR = 3
 """The pool is so many candidates, or so many times the list where that is more."""
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Codes = NDArray[np.signedinteger[Any]]
 
@@ -44,6 +47,20 @@ def similarity(*profiles: NDArray[Any]) -> Doubles:
         units = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
         np.maximum(strongest, units @ units.T, out=strongest)
     return strongest
+
+
+def visits(numbers: Ints, recent: Ints, neighbours: Mapping[int, Neighbours]) -> Floats:
+    """How strongly n items are visited with each of the user's k recent ones, (n, k)."""
+    order = np.argsort(numbers)
+    found = np.zeros((len(numbers), len(recent)), np.float32)
+    for place, item in enumerate(recent.tolist()):
+        row = neighbours.get(item)
+        if row is None or not len(numbers):
+            continue
+        at = order[np.searchsorted(numbers, row.items, sorter=order) % len(numbers)]
+        known = numbers[at] == row.items
+        found[at[known], place] = row.together[known, 0] / np.sqrt(max(row.mass[0], 1e-9))
+    return found
 
 
 def diversified(

@@ -55,6 +55,10 @@ class NearestItems:
         vector: Floats = self._vectors[item]
         return vector if vector.any() else None
 
+    def units(self, numbers: Ints) -> Floats:
+        """Centred unit vectors (n, d), zero without text."""
+        return self._units[numbers]
+
     def contents(self, taste: Taste) -> Contents:
         """What the texts say to a user."""
         lists: dict[str, Ints] = {}
@@ -66,7 +70,7 @@ class NearestItems:
         if nearest:
             lists["content_last"] = nearest[0][0]
             lists["content_closest"] = closest(nearest)
-        return Contents(lists, self._units.__getitem__)
+        return Contents(lists, self.units)
 
     def _nearest_of(self, item: int) -> tuple[Ints, Floats]:
         """The nearest of an item and their cosines, best first."""

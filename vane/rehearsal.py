@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vane.evaluation import targets
 from vane.learning import Learner
 from vane.linear import LinearRanker
-from vane.replica import Events
+from vane.replica import Events, Replica
 from vane.store.connection import Connection
 from vane.store.history import newest_intervals, read_acts
 from vane.store.models import Positions
@@ -51,8 +51,9 @@ def read_history(connection: Connection, study: Study, events_max: int) -> Histo
 
 
 def rehearse(
-    study: Study,
-    history: History,
+    replica: Replica,
+    events: Events,
+    wanted: NDArray[np.bool_],
     linear: LinearRanker,
     *,
     seed: int,
@@ -62,17 +63,17 @@ def rehearse(
     """Replay the events; predict a sample of targets, and learn from them.
 
     Args:
-        study: with nothing applied yet.
-        history: to replay.
+        replica: with nothing applied yet.
+        events: to replay, in the order of time.
+        wanted: (n,) which of them may be targets.
         linear: learns a step from each target's list.
         seed: of the sample, and of the random candidates.
         learns: whether the linear ranker does.
         advance: is told how many events were replayed.
     """
-    events, wanted, _ = history
     count = len(events)
     rows = targets(events, wanted, round(WARM_SHARE * count), count, TARGETS_MAX, seed)
-    learner = Learner(study.replica, linear, seed, learns=learns)
+    learner = Learner(replica, linear, seed, learns=learns)
     low = 0
     while low < count:
         high = _end_of_moment(events, min(low + SLICE_EVENTS, count))

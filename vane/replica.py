@@ -122,6 +122,13 @@ class Replica:
         )
         return sources, features(sources, self.table, taste, now_us)
 
+    def units(self, numbers: Ints) -> Floats:
+        """Centred unit vectors (n, d) of what items are about; zero without text."""
+        if self._nearest is None:
+            return np.zeros((len(numbers), 1), np.float32)
+        self._nearest.reach(len(self.table))
+        return self._nearest.units(numbers)
+
     def is_news(self, user: int, item: int) -> bool:
         """Whether the user is known, and has not touched the item."""
         known = self._users.get(user)

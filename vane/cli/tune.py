@@ -112,7 +112,15 @@ def _replayed(
 ) -> Learner:
     task = bars.add_task("events replayed", total=len(history.events))
     advance = partial(_completed, bars, task)
-    return rehearse(study, history, linear, seed=seed, learns=anew, advance=advance)
+    return rehearse(
+        study.replica,
+        history.events,
+        history.wanted,
+        linear,
+        seed=seed,
+        learns=anew,
+        advance=advance,
+    )
 
 
 def _judged(

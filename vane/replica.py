@@ -111,6 +111,8 @@ class Replica:
     ) -> tuple[Sources, Floats]:
         """The candidates of a user now, and their features (n, len(FEATURES))."""
         self.table.refresh()
+        if self._nearest:
+            self._nearest.reach(len(self.table))
         taste = self.taste(user)
         sources = retrieve(
             self.table,

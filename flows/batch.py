@@ -1,5 +1,6 @@
 """From a chunk of bytes to columns of valid events, and a dead letter for each other message."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -42,6 +43,8 @@ class Span:
     next_offset: int
     end_offset: int
     messages: int
+    received_s: float = 0.0
+    """Broker time of the newest message in seconds since 1970, 0 without messages."""
 
 
 @dataclass(slots=True)
@@ -63,6 +66,8 @@ class Batch:
     clamped: Mask = field(default_factory=lambda: np.empty(0, bool))
     retries: dict[Place, LetterKey] = field(default_factory=dict)
     """Messages that bring back a dead letter, with that letter's key."""
+    since: float = field(default_factory=time.perf_counter)
+    """When the oldest of its chunks was here."""
 
     @property
     def is_heartbeat(self) -> bool:
@@ -95,6 +100,7 @@ def join(batches: Sequence[Batch]) -> Batch:
                 span,
                 previous_offset=before.previous_offset,
                 messages=before.messages + span.messages,
+                received_s=span.received_s or before.received_s,
             )
         spans[span.stream] = span
     columns = {
@@ -106,6 +112,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         list(chain.from_iterable(batch.dead_letters for batch in batches)),
         **columns,
         retries={place: key for batch in batches for place, key in batch.retries.items()},
+        since=batches[0].since,
     )
 
 
@@ -198,6 +205,7 @@ def _span(chunk: Chunk) -> Span:
         chunk.next_offset,
         chunk.end_offset,
         len(chunk.values),
+        chunk.received_s,
     )
 
 

@@ -201,7 +201,8 @@ class CatalogWriter:
             watch.lap("items")
         watch.lap("commit")
         self._meter.transaction(len(chunk.values))
-        self._meter.committed(counts, letters)
+        self._meter.committed(counts)
+        self._meter.dead_letters(letters)
 
 
 def _with_content(row: ItemRow, contents: Mapping[int, list[float] | None]) -> ItemRow:

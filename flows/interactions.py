@@ -8,6 +8,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.batch import Batch, decode_chunk
 from flows.group_commit import GroupCommit
+from flows.interactions_meter import InteractionsMeter
 from flows.kafka import Chunk, ChunkSource, Share
 from flows.live_tuning import LiveTuning
 from flows.meter import FlowMeter
@@ -23,13 +24,23 @@ TOPIC = "user-interactions"
 class _PreferenceSink(DynamicSink[Batch]):
     """Each worker commits what its own partitions brought."""
 
-    def __init__(self, settings: Settings, tuning: LiveTuning, share: Share, stop: Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tuning: LiveTuning,
+        share: Share,
+        stop: Event,
+        meter: InteractionsMeter,
+    ) -> None:
         self._settings, self._tuning, self._share, self._stop = settings, tuning, share, stop
+        self._meter = meter
 
     def build(self, _step_id: str, _worker_index: int, _worker_count: int) -> "_WriterPartition":
         """A writer with connections and caches of its own."""
         publisher = Publisher(self._settings.redis_url)
-        writer = PreferenceWriter(self._settings, self._tuning, publisher, self._share, self._stop)
+        writer = PreferenceWriter(
+            self._settings, self._tuning, publisher, self._share, self._stop, self._meter
+        )
         return _WriterPartition(GroupCommit(writer, self._settings.chunk_events_max))
 
 
@@ -69,7 +80,8 @@ def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Da
         chunk_messages_max=settings.chunk_events_max,
         meter=meter,
     )
+    own = InteractionsMeter(meter)
     flow = Dataflow(FLOW)
     batches = op.map("decode", op.input("chunks", flow, source), decode)
-    op.output("commit", batches, _PreferenceSink(settings, tuning, share, stop))
+    op.output("commit", batches, _PreferenceSink(settings, tuning, share, stop, own))
     return flow

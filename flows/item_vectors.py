@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from flows.interactions_meter import Lookups
 from vane.preference import NO_VECTOR, Floats, Ints
 from vane.slots import MISSING, Slots
 from vane.store.connection import Connection
@@ -14,7 +15,8 @@ UNKNOWN = -2
 class ItemVectors:
     """A bounded cache of the newest item versions, as rows of one float32 matrix."""
 
-    def __init__(self, capacity: int, dimension: int) -> None:
+    def __init__(self, capacity: int, dimension: int, lookups: Lookups) -> None:
+        self._lookups = lookups
         self._slots = Slots(capacity)
         self.matrix: Floats = np.zeros((capacity, dimension), np.float32)
         self._version = np.zeros(capacity, np.int64)
@@ -31,6 +33,7 @@ class ItemVectors:
             self._horizon = snapshot_horizon(connection)
         slots = self._slots.find(items)
         missing = np.flatnonzero(slots == MISSING)
+        self._lookups.count(len(items), len(missing))
         if len(missing):
             pinned = slots[slots != MISSING]
             self._load(connection, [items[row] for row in missing.tolist()], pinned)

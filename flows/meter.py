@@ -126,11 +126,14 @@ class FlowMeter:
         self.transaction(read)
         self._applied.add(applied)
 
-    def committed(self, counts: Counts, letters: Iterable[DeadLetter]) -> None:
-        """What became of messages, and the dead letters among them."""
+    def committed(self, counts: Counts) -> None:
+        """What became of messages."""
         self._applied.add(counts.applied)
         self._duplicates.add(counts.duplicates)
         self._dead.add(counts.dead_lettered)
+
+    def dead_letters(self, letters: Iterable[DeadLetter]) -> None:
+        """Why some of them are dead letters."""
         for letter in letters:
             field = dead_letter_field(letter.field)
             self.numbers.counter(FLOW_DEAD_LETTERS, self._flow, field).add()

@@ -5,6 +5,7 @@ import numpy as np
 from flows.kafka import Share
 from flows.plan import Changes, index_keys
 from flows.state_session import PENDING_EVENTS_MAX, StateSession
+from vane.meter import Count
 from vane.preference import NO_VECTOR, Events
 from vane.store import interactions as store
 
@@ -15,8 +16,9 @@ class PendingResolver:
     Each process looks after the partitions p of its share, in every log, also in former ones.
     """
 
-    def __init__(self, session: StateSession, share: Share) -> None:
-        self._session, self._share = session, share
+    def __init__(self, session: StateSession, share: Share, ended: Count) -> None:
+        """Args: with what to add, whose events, and where to count them."""
+        self._session, self._share, self._ended = session, share, ended
         self._arrived: set[str] = set()
 
     def look(self) -> None:
@@ -53,6 +55,7 @@ class PendingResolver:
             )
             plan = session.add_terms(users, events, session.items.matrix)
             store.resolve_interactions(session.connection, waiting, versions[item].tolist())
+        self._ended.add(len(waiting))
         return plan.changes
 
     @property

@@ -10,6 +10,7 @@ from threading import Event as StopEvent
 
 from flows.aliases import UsersMerged
 from flows.batch import Batch, Span
+from flows.interactions_meter import InteractionsMeter
 from flows.kafka import Share
 from flows.live_tuning import LiveTuning
 from flows.pending import PendingResolver
@@ -23,7 +24,7 @@ from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.connection import translated
 from vane.store.partitions import ensure_log_partitions
-from vane.store.positions import Counts, advance_position, find_position
+from vane.store.positions import advance_position, find_position
 
 HOUSEKEEPING_INTERVAL_S = 1.0
 
@@ -38,11 +39,12 @@ class PreferenceWriter:
         publisher: Publisher,
         share: Share,
         stop: StopEvent,
+        meter: InteractionsMeter,
     ) -> None:
-        self._publisher = publisher
-        self._session = StateSession(settings, tuning, stop)
+        self._publisher, self._meter = publisher, meter
+        self._session = StateSession(settings, tuning, stop, meter)
         self._planner = Planner(settings, tuning, self._session)
-        self._pending = PendingResolver(self._session, share)
+        self._pending = PendingResolver(self._session, share, meter.pending_ended)
         self._housekeeping_at = 0.0
         self._partitions_of: date | None = None
 
@@ -51,9 +53,11 @@ class PreferenceWriter:
 
         Counts on that commit: where it fails, the session's stamp changes and this is void.
         """
+        if not batch.is_heartbeat:
+            self._meter.flow.parts["wait"].observe(time.perf_counter() - batch.since)
         try:
-            with self._session.lock, translated():
-                return self._planner.plan(batch)
+            with translated():
+                return self._plan(batch)
         except (Unavailable, UsersMerged):
             return None
 
@@ -65,15 +69,19 @@ class PreferenceWriter:
         """
         if time.monotonic() >= self._housekeeping_at:
             self.housekeeping(batch.spans[0])
+        if not batch.is_heartbeat:
+            self._commit_once(batch, work)
+        for span in batch.spans:
+            lag = self._meter.flow.lag(span.stream.partition)
+            lag.reached(span.next_offset, span.received_s)
+
+    def _commit_once(self, batch: Batch, work: Work | None) -> None:
         spans = [span for span in batch.spans if span.next_offset > span.previous_offset]
-        if not spans:
-            return
 
         def attempt() -> Changes:
             nonlocal work
             if work is None or work.stamp != self._session.stamp:
-                with self._session.lock:
-                    work = self._planner.plan(batch)
+                work = self._plan(batch)
             return self._commit(work)
 
         def committed() -> bool:
@@ -81,9 +89,12 @@ class PreferenceWriter:
             return offset == spans[0].next_offset
 
         changes = self._session.surely(attempt, committed)
+        assert work is not None
+        self._meter.committed(work.batch, work.committed, work.waiting)
         for span in spans:
             self._publish(span, changes, span.next_offset)
             changes = []
+        self._meter.pushed(work.batch)
 
     def housekeeping(self, span: Span) -> None:
         """Notice a new tuning and item versions, add events that waited; daily, partitions."""
@@ -100,6 +111,14 @@ class PreferenceWriter:
         """Close the connections."""
         self._session.close()
 
+    def _plan(self, batch: Batch) -> Work:
+        watch = self._meter.flow.stopwatch()
+        with self._session.lock:
+            work = self._planner.plan(batch, watch)
+        if not batch.is_heartbeat:
+            watch.lap("plan")
+        return work
+
     def _look(self) -> Changes:
         with self._session.lock:
             self._session.refresh_tuning()
@@ -111,9 +130,10 @@ class PreferenceWriter:
         return []
 
     def _commit(self, work: Work) -> Changes:
-        connection, batch = self._session.connection, work.batch
+        connection, batch, watch = self._session.connection, work.batch, work.watch
+        watch.lap("turn")
         with connection.transaction():
-            counts = work.counts()
+            work.committed = counts = work.counts()
             for span, count in zip(work.spans, counts, strict=True):
                 advance_position(
                     connection,
@@ -124,8 +144,10 @@ class PreferenceWriter:
                     end_offset=span.end_offset,
                     counts=count,
                 )
+            watch.lap("positions")
             if self._session.write_states(work.plan, work.states):
-                self._correct(work, counts)
+                self._correct(work)
+            watch.lap("states")
             if work.rows is not None:
                 store.write_log(connection, work.log)
                 if not work.item_known.all():
@@ -135,11 +157,14 @@ class PreferenceWriter:
             if batch.dead_letters:
                 stream = work.spans[0].stream
                 store.write_dead_letters(connection, stream, batch.dead_letters, work.recorded_at)
+            watch.lap("log")
+        watch.lap("commit")
         return work.plan.changes
 
-    def _correct(self, work: Work, before: list[Counts]) -> None:
+    def _correct(self, work: Work) -> None:
         """Some states were planned again: events may have turned out to be duplicates."""
-        for span, was, now in zip(work.spans, before, work.counts(), strict=True):
+        before, work.committed = work.committed, work.counts()
+        for span, was, now in zip(work.spans, before, work.committed, strict=True):
             store.adjust_counts(
                 self._session.connection,
                 span.stream,
@@ -155,7 +180,5 @@ class PreferenceWriter:
 
     def _publish(self, span: Span, changes: Changes, next_offset: int) -> None:
         stream = span.stream
-        self._publisher.publish(
-            PREFERENCES,
-            PreferenceHint(changes, stream.log_id, stream.partition, next_offset, time.time()),
-        )
+        hint = PreferenceHint(changes, stream.log_id, stream.partition, next_offset, time.time())
+        self._meter.flow.hint(self._publisher.publish(PREFERENCES, hint))

@@ -12,6 +12,7 @@ from threading import Event as StopEvent
 from threading import RLock
 
 from flows.aliases import Aliases, UsersMerged
+from flows.interactions_meter import InteractionsMeter
 from flows.item_vectors import ItemVectors
 from flows.live_tuning import LiveTuning
 from flows.plan import Changes, HalfLives, Plan
@@ -49,12 +50,15 @@ class StateSession:
         stamp: what was planned under another stamp may be wrong.
     """
 
-    def __init__(self, settings: Settings, tuning: LiveTuning, stop: StopEvent) -> None:
+    def __init__(
+        self, settings: Settings, tuning: LiveTuning, stop: StopEvent, meter: InteractionsMeter
+    ) -> None:
         self._settings, self._stop, self._tuning = settings, stop, tuning
+        self._meter = meter
         room = max(2 * settings.chunk_events_max, PENDING_EVENTS_MAX)
-        self._users = UserStates(max(settings.user_cache_users, room), DIMENSION)
+        self._users = UserStates(max(settings.user_cache_users, room), DIMENSION, meter.users)
         self._aliases = Aliases(max(settings.user_cache_users, room))
-        self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION)
+        self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION, meter.items)
         self.lock, self.stamp = RLock(), 0
         self.connection, self.reading = self._connect(WRITER), self._connect(READER)
         self._vector_oid = store.vector_oid(self.connection)
@@ -77,7 +81,9 @@ class StateSession:
                 if not isinstance(failure, (UsersMerged, Unavailable)):
                     raise failure
                 log.warning("%s; trying again", failure)
-                if isinstance(failure, Unavailable):
+                away = isinstance(failure, Unavailable)
+                self._meter.retries["unavailable" if away else "merged"].add()
+                if away:
                     uncertain = True
                     self.reconnect()
 
@@ -170,6 +176,7 @@ class StateSession:
         refused = store.write_states(self.connection, packed)
         if not refused:
             return False
+        self._meter.refused.add(len(refused))
         log.info("%d of %d states were written by others meanwhile", len(refused), len(plan.users))
         with self.lock:
             self._users.drop(refused)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from flows.interactions_meter import Lookups
 from vane.preference import States
 from vane.slots import MISSING, Slots
 
@@ -15,7 +16,8 @@ class UserStates:
     state is refused and read again, never written over a newer one.
     """
 
-    def __init__(self, capacity: int, dimension: int) -> None:
+    def __init__(self, capacity: int, dimension: int, lookups: Lookups) -> None:
+        self._lookups = lookups
         self._slots = Slots(capacity)
         self._states = States.empty(capacity, dimension)
         self._dimension = dimension
@@ -24,11 +26,12 @@ class UserStates:
         """The states of distinct users, from memory where they are, else by `load`."""
         slots = self._slots.find(users)
         hit = slots != MISSING
-        if hit.all():
+        missing = np.flatnonzero(~hit)
+        self._lookups.count(len(users), len(missing))
+        if not len(missing):
             return self._states.take(slots)
         states = States.empty(len(users), self._dimension)
         states.put(hit, self._states.take(slots[hit]))
-        missing = np.flatnonzero(~hit)
         names = [users[row] for row in missing.tolist()]
         states.put(missing, load(names))
         return states

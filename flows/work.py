@@ -1,6 +1,6 @@
 """Prepares a batch for its transaction: what it does to the users, its log rows, all packed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -9,6 +9,7 @@ from flows.batch import Batch, Span, without
 from flows.dead_letter_limit import check_dead_letters
 from flows.item_vectors import UNKNOWN
 from flows.live_tuning import LiveTuning
+from flows.meter import Stopwatch
 from flows.plan import Plan, index_keys
 from flows.state_session import StateSession
 from vane.interaction import item_slot
@@ -28,6 +29,8 @@ class Work:
     batch: Batch
     spans: list[Span]
     """Those of the batch that are not empty."""
+    watch: Stopwatch
+    """Since it was planned."""
     stamp: int
     """Of the session when this was planned: another one now means that the plan may be wrong."""
     recorded_at: datetime
@@ -41,6 +44,15 @@ class Work:
     states: list[store.PackedStates]
     rows: store.LogRows | None = None
     log: bytes = b""
+    committed: list[Counts] = field(default_factory=list)
+    """What became of each span's offsets, as written last."""
+
+    @property
+    def waiting(self) -> int:
+        """How many of the log rows wait for their item."""
+        if self.rows is None or self.item_known.all():
+            return 0
+        return self.rows.item_version.count(None)
 
     def pack_log(self) -> None:
         """Pack the log rows of the events that the plan takes for new."""
@@ -83,7 +95,7 @@ class Planner:
     def __init__(self, settings: Settings, tuning: LiveTuning, session: StateSession) -> None:
         self._settings, self._tuning, self._session = settings, tuning, session
 
-    def plan(self, batch: Batch) -> Work:
+    def plan(self, batch: Batch, watch: Stopwatch) -> Work:
         """What the batch does by the states as they are known now.
 
         Raises:
@@ -110,6 +122,7 @@ class Planner:
         work = Work(
             batch=batch,
             spans=[span for span in batch.spans if span.next_offset > span.previous_offset],
+            watch=watch,
             stamp=session.stamp,
             recorded_at=datetime.now(UTC),
             plan=plan,

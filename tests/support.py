@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from flows.batch import Batch, decode_chunk
+from flows.interactions_meter import InteractionsMeter
 from flows.kafka import Chunk, Share
 from flows.live_tuning import LiveTuning
+from flows.meter import FlowMeter
 from flows.preference_writer import PreferenceWriter
 from vane.bus import Publisher
 from vane.preference import Floats
@@ -81,7 +83,8 @@ class Worker:
         self._live = LiveTuning(connection)
         self.log_id = open_test_log(connection)
         publisher = Publisher(settings.redis_url or "redis://127.0.0.1:1")
-        self.writer = PreferenceWriter(settings, self._live, publisher, share, Event())
+        self.meter = InteractionsMeter(FlowMeter("interactions"))
+        self.writer = PreferenceWriter(settings, self._live, publisher, share, Event(), self.meter)
         self.cursors: dict[int, Cursor] = {}
         for partition in range(len(logs)):
             if share.owns(partition):

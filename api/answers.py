@@ -1,6 +1,7 @@
 """From a body to an answer: entity tags, the cache, and the last known one when all else fails."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -56,11 +57,12 @@ def answer(
     *subjects: str,
     etag: str | None = None,
     version: int | None = None,
+    as_of: datetime | None = None,
 ) -> Answer:
     """An answer with the entity tag given, or one that names exactly these bytes."""
     encoded = msgspec.json.encode(body)
     tag = etag or f'"{xxhash.xxh3_128_hexdigest(encoded)}"'
-    return Answer(encoded, tag.encode(), request.scope["route"].path, subjects, version)
+    return Answer(encoded, tag.encode(), request.scope["route"].path, subjects, version, as_of)
 
 
 async def computed(request: Request, build: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -72,6 +74,7 @@ async def computed(request: Request, build: Callable[[], Awaitable[Answer]]) -> 
         services.database_failed()
         raise
     services.database_answered()
+    services.note_served(found)
     return found
 
 
@@ -90,11 +93,12 @@ async def cached(request: Request, build: Callable[[], Awaitable[Answer]]) -> Re
         known = cache.last_known(key)
         if known is None:
             raise
-        metrics.cache.labels("last_known").inc()
+        metrics.cache["last_known"].add()
+        metrics.fallbacks["last_known"].add()
         return respond(request, known[0], {"Age": str(int(known[1]))})
-    metrics.cache.labels("miss").inc()
+    metrics.cache["miss"].add()
     if not cache.put(key, found, ticket):
-        metrics.cache.labels("overtaken").inc()
+        metrics.cache["overtaken"].add()
     return respond(request, found)
 
 

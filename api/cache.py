@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 FLOORS_MAX = 200_000
@@ -39,6 +40,7 @@ class Answer(NamedTuple):
         route: that gave it, for the metrics.
         subjects: what it is about.
         version: of the user's state that it shows; None where it shows no user.
+        as_of: the newest event in that state.
     """
 
     body: bytes
@@ -46,6 +48,7 @@ class Answer(NamedTuple):
     route: str
     subjects: tuple[str, ...]
     version: int | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ class _Entry:
 class _Floor(NamedTuple):
     order: int
     version: int | None
+    since_s: float
+    shown: bool = False
 
 
 @dataclass(slots=True)
@@ -119,10 +124,19 @@ class Cache:
         known = self._floors.pop(subject, None)
         if known and known.version is not None and version is not None:
             version = max(version, known.version)
-        self._floors[subject] = _Floor(self._order, version)
+        self._floors[subject] = _Floor(self._order, version, self.clock())
         while len(self._floors) > self.floors_max:
             _, forgotten = self._floors.popitem(last=False)
             self._refused_before = max(self._refused_before, forgotten.order)
+
+    def first_shown_s(self, answer: Answer) -> float | None:
+        """How long ago a hint named the version that this answer is the first one to show."""
+        for subject in answer.subjects:
+            floor = self._floors.get(subject)
+            if floor and not floor.shown and floor.version == answer.version is not None:
+                self._floors[subject] = floor._replace(shown=True)
+                return self.clock() - floor.since_s
+        return None
 
     def drop_all(self) -> None:
         """Anything may have changed, and versions may even have gone back."""

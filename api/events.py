@@ -39,7 +39,7 @@ async def post_events(request: Request) -> Response:
     events, rejected = parse_events(
         await read_body(request, BODY_BYTES_MAX), services.knowledge.tuning, stamp=stamp
     )
-    services.metrics.events.labels("rejected").inc(len(rejected))
+    services.metrics.events["rejected"].add(len(rejected))
     if not events:
         errors = [FieldError(event.field, event.reason) for event in rejected]
         detail = f"{errors[0].field}: {errors[0].reason}"
@@ -47,6 +47,6 @@ async def post_events(request: Request) -> Response:
             replace(problem(422, detail, *errors), accepted=0, rejected=rejected)
         )
     token = await services.events.append(events)
-    services.metrics.events.labels("accepted").inc(len(events))
+    services.metrics.events["accepted"].add(len(events))
     body = AcceptedEvents(len(events), rejected, token.encode())
     return Response(msgspec.json.encode(body), 202, media_type=JSON)

@@ -52,8 +52,8 @@ class Front:
                 await self._app(scope, receive, watch)
                 route = getattr(scope.get("route"), "path", route)
         finally:
-            services.metrics.requests.labels(scope["method"], route, status).inc()
-            services.metrics.seconds.labels(route).observe(time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            services.metrics.request(scope["method"], route, status, seconds)
 
 
 def _ready(services: Services, scope: Scope) -> Answer | None:
@@ -61,7 +61,7 @@ def _ready(services: Services, scope: Scope) -> Answer | None:
         return None
     found = services.cache.get((scope["raw_path"], scope["query_string"]))
     if found is not None:
-        services.metrics.cache.labels("hit").inc()
+        services.metrics.cache["hit"].add()
     return found
 
 

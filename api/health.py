@@ -5,7 +5,7 @@ from collections.abc import Awaitable
 
 import msgspec
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import JSON, documented
 from api.services import services_of
@@ -42,10 +42,8 @@ async def readyz(request: Request) -> Response:
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
-    services = services_of(request)
-    services.metrics.cache_entries.set(len(services.cache))
-    services.metrics.redis_connected.set(services.subscription.connected)
-    return Response(generate_latest(services.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    text = services_of(request).metrics.numbers.text()
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 async def _state(ping: Awaitable[None]) -> str:

@@ -1,41 +1,41 @@
-"""What the API counts. Labels never hold an id of a user or an item."""
+"""What the API counts."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+from vane.meter import Count, Counter
+from vane.metrics import (
+    API_CACHE,
+    API_CACHE_ENTRIES,
+    API_EVENTS,
+    API_FALLBACKS,
+    API_HINT_DELAY_SECONDS,
+    API_HINTS,
+    API_REDIS_CONNECTED,
+    API_REQUEST_SECONDS,
+    API_REQUESTS,
+    FRESHNESS,
+    METHODS,
+    OTHER,
+    meter_of,
+)
 
 
 class Metrics:
-    """The metrics of one application, in a registry of its own."""
+    """The numbers of one application; those with one label are here by its value."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "vane_api_requests",
-            "Answered requests.",
-            ["method", "route", "status"],
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "vane_api_request_seconds",
-            "Time to answer a request.",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.cache = Counter(
-            "vane_api_cache",
-            "Cache look-ups: hit, miss, overtaken (a fill that a hint overtook), last_known.",
-            ["result"],
-            registry=self.registry,
-        )
-        self.cache_entries = Gauge(
-            "vane_api_cache_entries", "Answers in the cache.", registry=self.registry
-        )
-        self.events = Counter(
-            "vane_api_events", "Events by POST, by result.", ["result"], registry=self.registry
-        )
-        self.hints = Counter("vane_api_hints", "Hints, by kind.", ["kind"], registry=self.registry)
-        self.redis_connected = Gauge(
-            "vane_api_redis_connected", "1 while hints can arrive.", registry=self.registry
-        )
+        self.numbers = numbers = meter_of("api")
+
+        def by_value(metric: Counter) -> dict[str, Count]:
+            return {value: numbers.counter(metric, value) for value in metric.labels[0].values}
+
+        self.cache, self.fallbacks = by_value(API_CACHE), by_value(API_FALLBACKS)
+        self.events, self.hints = by_value(API_EVENTS), by_value(API_HINTS)
+        self.hint_delay = numbers.histogram(API_HINT_DELAY_SECONDS)
+        self.served = numbers.histogram(FRESHNESS, "served")
+        self.cache_entries = numbers.gauge(API_CACHE_ENTRIES)
+        self.redis_connected = numbers.gauge(API_REDIS_CONNECTED)
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """A request was answered; clients may send any method."""
+        known = method if method in METHODS else OTHER
+        self.numbers.counter(API_REQUESTS, known, route, str(status)).add()
+        self.numbers.histogram(API_REQUEST_SECONDS, route).observe(seconds)

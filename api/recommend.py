@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -46,8 +47,8 @@ class _Why(NamedTuple):
 
 async def recommend(
     recommender: Recommender, user_id: str, query: Query
-) -> tuple[Recommendations, str]:
-    """The list for a user, and the entity tag that names its content.
+) -> tuple[Recommendations, str, datetime | None]:
+    """The list for a user, the entity tag that names its content, and the user's newest event.
 
     An unknown user gets what is popular. A user who has seen everything gets seen items again, and
     one who hid all of these gets hidden ones: the list is empty only where no available item
@@ -65,7 +66,7 @@ async def recommend(
         strategy="personal" if _is_personal(ranked) else "trending",
         items=items,
     )
-    return body, f'"{name}"'
+    return body, f'"{name}"', state.as_of
 
 
 def list_name(versions: str, user_id: str, query: Query, items: Sequence[ListedItem]) -> str:

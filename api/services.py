@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from api.cache import TRENDS, Cache, item_subject, user_subject
+from api.cache import TRENDS, Answer, Cache, item_subject, user_subject
 from api.ingest import EventLog
 from api.knowledge import Knowledge
 from api.metrics import Metrics
@@ -59,6 +59,8 @@ class Services:
         self.recommender = Recommender(self.store, self.knowledge)
         self.knowledge.listeners.append(lambda _items: self.cache.drop(TRENDS))
         self.applied = AppliedOffsets(self.store.applied_offsets)
+        self.metrics.cache_entries.follow(lambda: len(self.cache))
+        self.metrics.redis_connected.follow(lambda: self.subscription.connected)
 
     def database_failed(self) -> None:
         """A read failed: what was learned before may not hold afterwards."""
@@ -71,11 +73,21 @@ class Services:
             self.cache.drop_all()
             self.applied.forget()
 
+    def note_served(self, found: Answer) -> None:
+        """Measure how old the events are that an answer is the first one to show.
+
+        Only of users who look soon after a hint: for others it is their own pause.
+        """
+        waited_s = self.cache.first_shown_s(found)
+        if found.as_of and waited_s is not None and waited_s <= self.cache.ttl_s:
+            self.metrics.served.observe(max(time.time() - found.as_of.timestamp(), 0.0))
+
     def take_hint(self, hint: Hint | Connected) -> None:
         """Drop what a hint makes old, and wake up who waited for it."""
-        self.metrics.hints.labels(type(hint).__name__).inc()
+        self.metrics.hints[type(hint).__name__].add()
         match hint:
             case PreferenceHint():
+                self.metrics.hint_delay.observe(max(time.time() - hint.ts, 0.0))
                 for user_id, version in hint.changes:
                     self.cache.drop(user_subject(user_id), version)
                 self.applied.advance(hint.log, hint.partition, hint.next_offset)

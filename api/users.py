@@ -66,7 +66,8 @@ async def get_profile(request: Request, user_id: UserId) -> Response:
 
     async def build() -> Answer:
         body = await profile(services.store, user_id, services.knowledge.tuning.half_life_long_s)
-        return answer(request, body, user_subject(user_id), version=body.version)
+        subject = user_subject(user_id)
+        return answer(request, body, subject, version=body.version, as_of=body.as_of)
 
     return await cached(request, build)
 
@@ -85,11 +86,11 @@ async def _recommendations(
     services = services_of(request)
 
     async def build() -> Answer:
-        body, etag = await recommend(services.recommender, user_id, query)
+        body, etag, as_of = await recommend(services.recommender, user_id, query)
         subjects = [user_subject(user_id)]
         if body.strategy == "trending":
             subjects.append(TRENDS)
-        return answer(request, body, *subjects, etag=etag, version=body.version)
+        return answer(request, body, *subjects, etag=etag, version=body.version, as_of=as_of)
 
     try:
         return await serve(request, build)
@@ -107,6 +108,7 @@ def _from_memory(request: Request, services: Services, user_id: str, query: Quer
     ][: query.limit]
     if not items:
         raise Unavailable("PostgreSQL does not answer, and nothing is known without it")
+    services.metrics.fallbacks["popular"].add()
     name = list_name("memory", user_id, query, items)
     body = Recommendations(user_id, name, 0, "trending", items)
     age_s = int(time.monotonic() - memory.since_s)

@@ -197,9 +197,9 @@ API_FALLBACKS = Counter(
     name="vane_api_fallbacks_total",
     unit="count",
     meaning="Answers that are not what was asked for, as PostgreSQL was away: the last known one,"
-    " what was popular, or none at all (503).",
+    " or what was popular.",
     processes=("api",),
-    labels=(Label("kind", "what was given instead", ("last_known", "popular", "none")),),
+    labels=(Label("kind", "what was given instead", ("last_known", "popular")),),
 )
 API_EVENTS = Counter(
     name="vane_api_events_total",

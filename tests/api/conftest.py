@@ -50,8 +50,7 @@ class Api:
         asyncio.run_coroutine_threadsafe(work, self.loop).result(10)
 
     def _hints(self) -> float:
-        (counter,) = self.services.metrics.hints.collect()
-        return sum(float(sample.value) for sample in counter.samples if "_total" in sample.name)
+        return sum(cell.value for cell in self.services.metrics.hints.values())
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:

@@ -28,6 +28,8 @@ class GroupCommit:
         self._changed = Condition()
         self._waiting: deque[Batch] = deque()
         self._waiting_events = 0
+        self._groups = 0
+        """That are planned or committed now."""
         self._closing = False
         self._error: BaseException | None = None
         self._commit: Future[None] | None = None
@@ -45,6 +47,16 @@ class GroupCommit:
             self._waiting.append(batch)
             self._waiting_events += len(batch.events)
             self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Wait until everything that was handed over is committed."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    self._error is not None or not (self._waiting or self._groups or self._failed())
+                )
+            )
+            self._raise()
 
     def close(self) -> None:
         """Commit what waits, then close the writer; raises what was not raised before."""
@@ -88,6 +100,7 @@ class GroupCommit:
                 group.append(self._waiting.popleft())
                 events += len(group[-1].events)
             self._waiting_events -= events
+            self._groups += 1
             self._changed.notify_all()
         return join(group)
 
@@ -107,4 +120,5 @@ class GroupCommit:
 
     def _wake(self, _: "Future[None]") -> None:
         with self._changed:
+            self._groups -= 1
             self._changed.notify_all()

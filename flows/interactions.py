@@ -7,6 +7,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.batch import Batch, decode_chunk
+from flows.cluster import kept
 from flows.group_commit import GroupCommit
 from flows.interactions_meter import InteractionsMeter
 from flows.kafka import Chunk, ChunkSource, Share
@@ -41,22 +42,27 @@ class _PreferenceSink(DynamicSink[Batch]):
         writer = PreferenceWriter(
             self._settings, self._tuning, publisher, self._share, self._stop, self._meter
         )
-        return _WriterPartition(GroupCommit(writer, self._settings.chunk_events_max))
+        commits = GroupCommit(writer, self._settings.chunk_events_max)
+        return _WriterPartition(commits, self._stop)
 
 
 class _WriterPartition(StatelessSinkPartition[Batch]):
     """Commits in the background, while the next chunks are fetched and decoded.
 
-    What a commit raises comes up with the next batch, a heartbeat at the latest.
+    What a commit raises comes up with the next batch, a heartbeat at the latest. Once the flow is
+    told to stop, each batch is waited for: Bytewax aborts where `close` raises.
     """
 
-    def __init__(self, commits: GroupCommit) -> None:
-        self._commits = commits
+    def __init__(self, commits: GroupCommit, stop: Event) -> None:
+        self._commits, self._stop = commits, stop
 
+    @kept
     def write_batch(self, items: list[Batch]) -> None:
         """Hand the batches over."""
         for batch in items:
             self._commits.put(batch)
+        if self._stop.is_set():
+            self._commits.flush()
 
     def close(self) -> None:
         """Finish what was handed over."""

@@ -161,14 +161,21 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         self._draining_until: float | None = None
         self._at_end = False
         self._idle = False
+        self._ended = False
         self._heartbeat_at = 0.0
         fetcher.assign(stream.partition, offset)
 
     @kept
     def next_batch(self) -> list[Chunk]:
-        """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle."""
+        """Everything that is fetched by now, as one chunk; nothing or a heartbeat when idle.
+
+        A heartbeat is the last one, too: the sink can then wait for what it has begun.
+        """
         if self._stop.is_set() and self._drained():
-            raise StopIteration
+            if self._ended:
+                raise StopIteration
+            self._ended = True
+            return [self._chunk([], self._cursor)]
         self._watch.check()
         polled = self._fetcher.take(self._stream.partition, self._messages_max)
         messages, reached = self._sort_out(polled)

@@ -4,6 +4,7 @@ Positions, states, log, waiting events and dead letters are committed together. 
 fences off former owners; each state is written only over the version that it was computed from.
 """
 
+import logging
 import time
 from datetime import UTC, date, datetime
 from threading import Event as StopEvent
@@ -25,6 +26,8 @@ from vane.store import interactions as store
 from vane.store.connection import translated
 from vane.store.partitions import ensure_log_partitions
 from vane.store.positions import advance_position, find_position
+
+log = logging.getLogger(__name__)
 
 HOUSEKEEPING_INTERVAL_S = 1.0
 
@@ -58,7 +61,8 @@ class PreferenceWriter:
         try:
             with translated():
                 return self._plan(batch)
-        except (Unavailable, UsersMerged):
+        except (Unavailable, UsersMerged) as error:
+            log.info("%s; planning again", error)
             return None
 
     def commit(self, batch: Batch, work: Work | None = None) -> None:

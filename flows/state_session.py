@@ -80,12 +80,14 @@ class StateSession:
                 self._forget_users()
                 if not isinstance(failure, (UsersMerged, Unavailable)):
                     raise failure
-                log.warning("%s; trying again", failure)
                 away = isinstance(failure, Unavailable)
                 self._meter.retries["unavailable" if away else "merged"].add()
                 if away:
+                    log.warning("%s; trying again", failure)
                     uncertain = True
                     self.reconnect()
+                else:
+                    log.info("%s; planning again", failure)
 
     def reconnect(self) -> None:
         """New connections and empty caches: Postgres may have come back in an older state.

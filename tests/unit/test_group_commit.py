@@ -1,7 +1,7 @@
 """Groups: what they hold, when they are planned ahead, and what becomes of a failure."""
 
 from collections.abc import Callable
-from threading import Event
+from threading import Event, Timer
 
 import numpy as np
 import pytest
@@ -132,6 +132,19 @@ def test_a_failure_comes_up_at_the_end_at_the_latest(writer: Writer) -> None:
     writer.may_end.set()
     with pytest.raises(ValueError, match="fenced"):
         commits.close()
+
+
+def test_a_flush_waits_and_raises(writer: Writer) -> None:
+    commits = start(writer)
+    commits.put(batch(0, 1, 1))
+    Timer(0.05, writer.may_end.set).start()
+    commits.flush()
+    assert len(writer.committed) == 2
+    writer.failure = ValueError("fenced")
+    commits.put(batch(0, 2, 1))
+    with pytest.raises(ValueError, match="fenced"):
+        commits.flush()
+    commits.close()
 
 
 def test_one_batch_alone_stays_as_it_is() -> None:

@@ -131,7 +131,7 @@ def test_killed_with_9_and_started_again(kafka_rig: Rig, kafka: RealKafka) -> No
 
 
 def test_paused(kafka_rig: Rig, kafka: RealKafka) -> None:
-    """librdkafka's own assertion on a late answer may abort a process; its supervisor restarts it."""
+    """An assertion of librdkafka's on a late answer may abort a process; it starts again."""
     rig = kafka_rig
     rig.load.produce(EVENTS)
     process = rig.start()

@@ -22,6 +22,7 @@ from schemas.responses import (
 )
 from schemas.responses import RecentItem as RecentItemBody
 from vane import reasons
+from vane.features import FEATURES
 from vane.ranking import part_of
 from vane.retrieval import CLOSEST_CONTENT, CONTENT, FOLLOWED, FOLLOWED_RECENT, SOURCES
 from vane.store.serving import Affinity, Detail, ServingStore
@@ -35,6 +36,7 @@ INTERESTS_MAX = 10
 Parts = dict[str, float]
 """What a score consists of, by name."""
 
+_BELONGS = np.array([[part_of(name) == source for source in SOURCES] for name in FEATURES], float)
 _PERSONAL = [SOURCES.index(name) for name in (*CONTENT, *FOLLOWED)]
 
 
@@ -174,13 +176,8 @@ def _whys(ranked: Ranked) -> list[_Why]:
 
 def _source_parts(ranked: Ranked) -> NDArray[np.float64]:
     """(m, len(SOURCES)): what each source adds to the linear score of the ranked items."""
-    linear = ranked.model.linear
-    added = linear.contributions(ranked.moment.features)[ranked.rows]
-    parts = np.zeros((len(ranked.rows), len(SOURCES)))
-    for name, column in zip(linear.features, added.T, strict=True):
-        if part_of(name) in SOURCES:
-            parts[:, SOURCES.index(part_of(name))] += column
-    return parts
+    added = ranked.model.linear.contributions(ranked.moment.features)[ranked.rows]
+    return np.asarray(added @ _BELONGS)
 
 
 def _closest(

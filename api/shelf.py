@@ -44,6 +44,7 @@ class Cards:
         self._slots = Slots(capacity)
         self._details: list[Detail | None] = [None] * capacity
         self._contents = np.zeros((capacity, DIMENSION), np.float16)
+        self._worded = np.zeros(capacity, bool)
         self._drops = 0
 
     async def load(self, store: ServingStore, ids: Sequence[str]) -> None:
@@ -58,17 +59,21 @@ class Cards:
             found.clear()
         self._keep(ids, found)
 
-    def detail(self, item_id: str) -> Detail | None:
-        """Of an item that was loaded; None where there is no such item."""
-        return self._details[int(self._slots.find([item_id])[0])]
+    def details(self, ids: Sequence[str]) -> dict[str, Detail]:
+        """Of items that were loaded; those that there are not have none."""
+        slots = self._slots.find(ids).tolist()
+        found = ((item, self._details[slot]) for item, slot in zip(ids, slots, strict=True))
+        return {item: detail for item, detail in found if detail is not None}
 
     def units(self, ids: Sequence[str], mean: Floats) -> Floats:
         """Centred unit vectors (n, d) of items that were loaded; zeros without text."""
-        contents = self._contents[self._slots.find(ids)].astype(np.float32)
-        worded = contents.any(axis=1)
-        contents[worded] -= mean
-        norms = np.linalg.norm(contents, axis=1, keepdims=True)
-        return np.asarray(np.divide(contents, norms, out=contents, where=norms > 0))
+        slots = self._slots.find(ids)
+        contents = self._contents[slots].astype(np.float32)
+        contents -= mean
+        lengths = np.sqrt(np.einsum("nd,nd->n", contents, contents))
+        scale = np.where(self._worded[slots] & (lengths > 0), 1 / np.maximum(lengths, 1e-9), 0)
+        contents *= scale[:, None].astype(np.float32)
+        return contents
 
     def drop(self, ids: Sequence[str]) -> None:
         """These items changed."""
@@ -88,6 +93,7 @@ class Cards:
             self._details[slot] = found[item]
         cells = [row and row.content for row in map(found.__getitem__, new)]
         self._contents[assigned] = vectors(cells)
+        self._worded[assigned] = [cell is not None for cell in cells]
 
 
 class Shelf:
@@ -108,8 +114,7 @@ class Shelf:
         """What lists show of these items; their cards are at hand until anything is awaited."""
         ids = [*dict.fromkeys(ids)]
         await self.cards.load(store, ids)
-        found = {item: self.cards.detail(item) for item in ids}
-        return {item: detail for item, detail in found.items() if detail is not None}
+        return self.cards.details(ids)
 
     def units(self, mean: Floats) -> Callable[[Ints], Floats]:
         """From numbers of items whose cards were loaded to their centred unit vectors."""
@@ -188,7 +193,8 @@ class Shelf:
 
 def known_numbers(table: ItemTable, ids: Sequence[str]) -> Ints:
     """The number of each item, -1 where the table does not have it yet."""
-    return np.array([table.number.get(item, -1) for item in ids], np.int64)
+    find = table.number.get
+    return np.array([find(item, -1) for item in ids], np.int64)
 
 
 def strongest(table: ItemTable, rows: Ints, count: int) -> Ints:

@@ -35,37 +35,42 @@ def pool_size(limit: int) -> int:
     return max(POOL_ITEMS, POOL_FACTOR * limit)
 
 
-def similarity(*profiles: NDArray[Any]) -> Doubles:
+def similarity(*profiles: NDArray[Any]) -> NDArray[np.float32]:
     """The strongest cosine of any two candidates over the profiles, (n, n), at least 0.
 
     Args:
         profiles: each (n, d); a candidate without one has a zero row and is like no other.
     """
-    strongest = np.zeros((len(profiles[0]), len(profiles[0])))
+    strongest = np.zeros((len(profiles[0]), len(profiles[0])), np.float32)
     for rows in profiles:
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        units = np.divide(rows, lengths, out=np.zeros(rows.shape), where=lengths > 0)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+        units = rows / np.where(lengths > 0, lengths, 1)[:, None]
         np.maximum(strongest, units @ units.T, out=strongest)
     return strongest
 
 
 def visits(numbers: Ints, recent: Ints, neighbours: Mapping[int, Neighbours]) -> Floats:
     """How strongly n items are visited with each of the user's k recent ones, (n, k)."""
-    order = np.argsort(numbers)
     found = np.zeros((len(numbers), len(recent)), np.float32)
-    for place, item in enumerate(recent.tolist()):
-        row = neighbours.get(item)
-        if row is None or not len(numbers):
-            continue
-        at = order[np.searchsorted(numbers, row.items, sorter=order) % len(numbers)]
-        known = numbers[at] == row.items
-        found[at[known], place] = row.together[known, 0] / np.sqrt(max(row.mass[0], 1e-9))
+    places = [place for place, item in enumerate(recent.tolist()) if item in neighbours]
+    if not places or not len(numbers):
+        return found
+    rows = [neighbours[int(recent[place])] for place in places]
+    place = np.repeat(places, [len(row.items) for row in rows])
+    items = np.concatenate([row.items for row in rows])
+    mass = np.array([max(row.mass[0], 1e-9) for row in rows])
+    weight = np.concatenate([row.together[:, 0] for row in rows])
+    order = np.argsort(numbers)
+    at = order[np.minimum(np.searchsorted(numbers, items, sorter=order), len(numbers) - 1)]
+    hits = np.flatnonzero(numbers[at] == items)
+    share = np.repeat(1 / np.sqrt(mass), [len(row.items) for row in rows])
+    found[at[hits], place[hits]] = weight[hits] * share[hits]
     return found
 
 
 def diversified(
     scores: Doubles,
-    similar: Doubles,
+    similar: NDArray[np.floating[Any]],
     authors: Codes,
     categories: Codes,
     *,
@@ -88,28 +93,35 @@ def diversified(
     free = np.ones(count, bool)
     closest = np.zeros(count)
     taken = list[int]()
-    groups = ((authors, _most(rules.author_share, limit)),
-              (categories, _most(rules.category_share, limit)))  # fmt: skip
+    groups = [_Group(authors, rules.author_share, limit)]
+    groups += [_Group(categories, rules.category_share, limit)]
     for _ in range(min(limit, count)):
-        allowed = free.copy()
-        for codes, most in groups:
-            allowed &= ~_full(codes, taken, most)
+        allowed = free & groups[0].open & groups[1].open
         gain = (1 - rules.strength) * relevance - rules.strength * closest
         best = int(np.argmax(np.where(allowed if allowed.any() else free, gain, -np.inf)))
         taken.append(best)
         free[best] = False
+        for group in groups:
+            group.take(best)
         np.maximum(closest, similar[best], out=closest)
     return np.array(taken, np.int64)
 
 
-def _most(share: float, limit: int) -> int:
-    """Places that a group may take of a list."""
-    return max(1, int(np.ceil(share * limit)))
+class _Group:
+    """Places that the candidates of one author, or of one category, have taken.
 
+    Attributes:
+        open: (n,) whose group has places left.
+    """
 
-def _full(codes: Codes, taken: list[int], most: int) -> NDArray[np.bool_]:
-    """Which candidates belong to a group that has its share."""
-    if len(taken) < most:
-        return np.zeros(len(codes), bool)
-    named, counts = np.unique(codes[taken], return_counts=True)
-    return np.isin(codes, named[(counts >= most) & (named >= 0)])
+    def __init__(self, codes: Codes, share: float, limit: int) -> None:
+        self._codes = codes
+        self._left = dict.fromkeys(codes.tolist(), max(1, int(np.ceil(share * limit))))
+        self.open = np.ones(len(codes), bool)
+
+    def take(self, row: int) -> None:
+        """A candidate is taken."""
+        code = int(self._codes[row])
+        self._left[code] -= 1
+        if code >= 0 and self._left[code] == 0:
+            self.open &= self._codes != code

@@ -168,7 +168,7 @@ def follow(
         return Followed(np.zeros(0, np.int64), np.zeros((0, len(FOLLOWED))))
     place = np.repeat(places, [len(row.items) for row in rows])
     numbers, slot = np.unique(np.concatenate([row.items for row in rows]), return_inverse=True)
-    shares = np.concatenate([_shares(row, now_us) for row in rows])
+    shares = _shares(rows, now_us)
     scores = np.zeros((len(numbers), len(FOLLOWED)))
     for kind, half_life in enumerate(_QUERY_HALF_LIVES):
         scores[:, kind] = np.bincount(
@@ -186,13 +186,21 @@ def follow(
     return Followed(numbers, scores)
 
 
-def _shares(row: Neighbours, now_us: int) -> Doubles:
-    """(k, 4): togetherness relative to the root of the item's own mass, and transitions."""
-    left = np.exp2(-max(0, now_us - row.as_of_us) / HALF_LIVES_US)
-    mass = np.maximum(row.mass * left[:NEXT], 1e-9)
-    together = row.together * (left[:NEXT] / np.sqrt(mass))
-    following = row.next * (left[NEXT] / (row.next_mass * left[NEXT] + 1.0))
-    return np.column_stack([together, following])
+def _shares(rows: Sequence[Neighbours], now_us: int) -> Doubles:
+    """What each neighbour of each row has, (m, 4): together and next.
+
+    Togetherness is relative to the root of the item's own mass, next to all transitions from it.
+    """
+    age_us = np.maximum(0, now_us - np.array([row.as_of_us for row in rows]))
+    left = np.exp2(-age_us[:, None] / HALF_LIVES_US)
+    mass = np.array([row.mass for row in rows]) * left[:, :NEXT]
+    away = np.array([row.next_mass for row in rows]) * left[:, NEXT]
+    left[:, :NEXT] /= np.sqrt(np.maximum(mass, 1e-9))
+    left[:, NEXT] /= away + 1.0
+    shares = np.repeat(left, [len(row.items) for row in rows], axis=0)
+    shares[:, :NEXT] *= np.concatenate([row.together for row in rows])
+    shares[:, NEXT] *= np.concatenate([row.next for row in rows])
+    return shares
 
 
 def _mass(table: ItemTable, numbers: Ints, now_us: int) -> Doubles:

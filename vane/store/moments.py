@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vane.store import binary
-from vane.store.serving import DIMENSION, Detail, ServingStore, UserState, literal
+from vane.store.serving import DIMENSION, Detail, ServingStore, UserState
 from vane.store.sql import load_queries
 
 NEAR_ITEMS = 40
@@ -105,7 +105,7 @@ async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
     """What is known of a user, in one round trip; bounded however many events there are."""
     fields = {
         "user_id": user_id,
-        "mean": literal(await store.item_mean()),
+        "mean": await store.item_mean_text(),
         "kind": wanted.kind,
         "category": wanted.category,
         "exclude_seen": wanted.exclude_seen,
@@ -131,7 +131,7 @@ async def around(
 
     Items without have none.
     """
-    mean = literal(await store.item_mean())
+    mean = await store.item_mean_text()
     asked = {"item_ids": list(compared), "mean": mean, "limit": NEAREST_ITEMS}
     neighbours, nearest = await store.read(
         (_SQL["neighbours"], {"item_ids": list(followed)}), (_SQL["nearest"], asked)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from vane import search
 from vane.search import Word
-from vane.store.serving import Detail, ServingStore, literal
+from vane.store.serving import Detail, ServingStore
 from vane.store.sql import load_queries
 
 MATCHES_MAX = 1_000
@@ -42,7 +42,7 @@ async def find(store: ServingStore, wanted: Search) -> list[Found]:
         "user_id": wanted.user_id,
         "kind": wanted.kind,
         "category": wanted.category,
-        "mean": literal(await store.item_mean()),
+        "mean": await store.item_mean_text(),
         "title_hash": search.title_hash(wanted.words),
         "match": search.match_query(wanted.words, every=wanted.every),
         "title_match": search.match_query(wanted.words, every=wanted.every, mark=search.IN_TITLE),

@@ -98,6 +98,7 @@ class ServingStore:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
         self._mean = np.zeros(DIMENSION, np.float32)
+        self._mean_text = literal(self._mean)
         self._mean_until = self._away_until = float("-inf")
         self._repair: asyncio.Task[None] | None = None
 
@@ -137,9 +138,15 @@ class ServingStore:
             (rows,) = await self._read(("item_mean", {"pages": MEAN_SAMPLE_PAGES}))
             ((mean, count),) = rows
             self._mean = common(vectors([mean])[0], count)
+            self._mean_text = literal(self._mean)
             if count:
                 self._mean_until = time.monotonic() + MEAN_FRESH_S
         return self._mean
+
+    async def item_mean_text(self) -> str:
+        """`item_mean` as pgvector reads it."""
+        await self.item_mean()
+        return self._mean_text
 
     async def applied_offsets(self, log_id: int) -> dict[int, int]:
         """Partition → next offset of flow interactions in one log."""

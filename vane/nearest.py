@@ -57,7 +57,7 @@ class NearestItems:
 
     def units(self, numbers: Ints) -> Floats:
         """Centred unit vectors (n, d), zero without text."""
-        return self._units[numbers]
+        return np.asarray(self._units[numbers])
 
     def contents(self, taste: Taste) -> Contents:
         """What the texts say to a user."""

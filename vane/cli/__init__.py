@@ -53,6 +53,9 @@ COMMANDS = {
     "merge": Command("merge", "merge", _DATA, "Give an account what an anonymous visitor did"),
     "tune": Command("tune", "tune", _DATA, "Learn to rank from the log; activated only if better"),
     "retrain": Command("tune", "retrain", _DATA, "Fit the trees of the ranking again"),
+    "evaluate": Command(
+        "evaluate", "evaluate", _DATA, "How good the lists are on a log, beside other recommenders"
+    ),
     "dead-letters": Command("dead_letters", "app", _DATA, "Messages that could not be applied"),
     "flow": Command(
         "flow", "flow", _OPERATE, "Run one flow: interactions, catalog, trends or learning"

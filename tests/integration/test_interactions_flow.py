@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from flows.interactions import TOPIC
 from tests.support import DAY_MS, add_item, event, unit_vectors
 from vane.audit import audit_all
-from vane.embedded.broker import Broker
+from vane.embedded.broker import LOOPBACK, Broker, free_port
 from vane.kafka_admin import create_topics
 from vane.settings import Settings, variable
 from vane.store.connection import Connection
@@ -200,15 +200,73 @@ def test_two_processes_share_the_partitions_and_one_killed_comes_back_alone(
         wait_for(lambda: len(owners(connection)) == 2)
         members = psutil.Process(fleet.pid).children()
         assert len(members) == 2
+        members[0].kill()
         for partition in range(2):
             produce(broker, [event(f"{partition}-{n}") for n in range(each)], partition)
-        members[0].kill()
         wait_for(lambda: passed(connection) == 2 * each)
         assert members[1].is_running()
         fleet.send_signal(signal.SIGTERM)
         assert fleet.wait(20) == 0
     assert owners(connection) == {"interactions 0/2", "interactions 1/2"}
+    assert epochs(connection) == [2, 1]
     assert_exact(connection)
+
+
+def epochs(connection: Connection) -> list[int]:
+    rows = connection.execute("select epoch from stream_position order by partition")
+    return [epoch for (epoch,) in rows]
+
+
+@contextmanager
+def cluster(environ: dict[str, str]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Two processes that know of each other, on loopback."""
+    addresses = ";".join(f"{LOOPBACK}:{free_port()}" for _ in range(2))
+    with (
+        flow(environ, "-i", "0", "-a", addresses) as first,
+        flow(environ, "-i", "1", "-a", addresses) as second,
+    ):
+        yield [first, second]
+
+
+def last_line(process: subprocess.Popen[bytes]) -> str:
+    assert process.stderr is not None
+    return process.stderr.read().decode().strip().splitlines()[-1]
+
+
+def test_a_cluster_shares_the_partitions_and_applies_everything_once(
+    connection: Connection, environ: dict[str, str], broker: str
+) -> None:
+    add_item(connection, "i", unit_vectors(1)[0])
+    each = 3_000
+    for partition in range(2):
+        numbers = range(partition * each, (partition + 1) * each)
+        produce(broker, [event(n, user=f"u{n % 97}") for n in numbers], partition)
+    with cluster(environ) as members:
+        wait_for(lambda: passed(connection) >= each)
+        members[0].kill()
+        assert members[1].wait(20) == 1
+        assert last_line(members[1]) == "vane: another process of the cluster has ended"
+    assert passed(connection) < 2 * each, "the kill was too late to mean anything"
+    with cluster(environ) as members:
+        wait_for(lambda: passed(connection) == 2 * each)
+        assert owners(connection) == {"interactions 0/2", "interactions 1/2"}
+        for member in members:
+            member.send_signal(signal.SIGTERM)
+        assert [member.wait(20) for member in members] == [0, 0]
+    rows = connection.execute("select count(*), count(distinct event_id) from interaction")
+    assert rows.fetchone() == (2 * each, 2 * each)
+    assert_exact(connection)
+
+
+def test_a_fenced_process_of_a_cluster_says_so(
+    connection: Connection, environ: dict[str, str], broker: str
+) -> None:
+    with cluster(environ) as members:
+        wait_for(lambda: len(owners(connection)) == 2)
+        connection.execute("update stream_position set epoch = epoch + 1 where partition = 1")
+        produce(broker, [event(1)], partition=1)
+        assert [member.wait(20) for member in members] == [1, 75]
+        assert "partition 1 at offset 0 is no longer ours" in last_line(members[1])
 
 
 def owners(connection: Connection) -> set[str]:

@@ -1,6 +1,6 @@
 """Events per second through flows/interactions, as a share of a bare loop's.
 
-    python benchmarks/flows.py --events 300000 --processes 1 --runs 3
+    python -m benchmarks.flows --processes 1 2 4 --runs 5
 
 The floor consumes the same topic, decodes with msgspec, and writes the same rows in the same
 transactions over the same functions of the store: vectors, log, position. It knows no Bytewax, no
@@ -13,24 +13,26 @@ import os
 import random
 import signal
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 import numpy as np
-import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from benchmarks.processes import VANE, running, wait_passed
+from benchmarks.report import machine as this_machine
+from benchmarks.report import ratios, spread, table
 from benchmarks.servers import Servers, servers
 from schemas.events import InteractionEvent
 from vane.interaction import item_slot
 from vane.kafka_admin import create_topics, describe_topic
 from vane.preference import States
-from vane.settings import Settings, variable
+from vane.settings import Settings, load_settings
 from vane.store import interactions as store
 from vane.store.connection import Connection, connect
 from vane.store.partitions import ensure_log_partitions
@@ -39,17 +41,40 @@ from vane.store.positions import Counts, Stream, advance_position, open_log, tak
 TOPIC = "user-interactions"
 CHUNK_MESSAGES = 5_000
 DIMENSION = 384
+FILLED = "filled"
 
 
-def produce(bootstrap: str, options: argparse.Namespace) -> None:
-    """The same events for every run: half of the users Zipf, half uniform."""
-    create_topics(bootstrap, {TOPIC: options.processes})
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20})
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many events; half of the users Zipf, half uniform, unless `zipf` says otherwise."""
+
+    events: int = 300_000
+    users: int = 200_000
+    items: int = 50_000
+    partitions: int = 1
+    zipf: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run, without what came before its first commit."""
+
+    events_s: float
+    cpu_us: float
+    """Of the measured processes an event, that of the servers left out."""
+    wal_kb: float
+    """An event."""
+
+
+def produce(bootstrap: str, load: Load) -> None:
+    """The same events for every run."""
+    create_topics(bootstrap, {TOPIC: load.partitions})
+    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20, "log_level": 0})
     rng = np.random.default_rng(1)
-    zipf = np.minimum(rng.zipf(1.3, options.events), options.users) - 1
-    uniform = rng.integers(0, options.users, options.events)
-    users = np.where(rng.random(options.events) < 0.5, zipf, uniform).tolist()
-    items = rng.integers(0, options.items, options.events).tolist()
+    zipf = np.minimum(rng.zipf(1.3, load.events), load.users) - 1
+    uniform = rng.integers(0, load.users, load.events)
+    users = np.where(rng.random(load.events) < load.zipf, zipf, uniform).tolist()
+    items = rng.integers(0, load.items, load.events).tolist()
     now_ms = round(time.time() * 1e3)
     for number, (user, item) in enumerate(zip(users, items, strict=True)):
         event = {
@@ -57,9 +82,9 @@ def produce(bootstrap: str, options: argparse.Namespace) -> None:
             "user_id": f"user-{user}",
             "item_id": f"item-{item}",
             "action": random.choice(["view", "click", "like"]),
-            "ts": now_ms - options.events + number,
+            "ts": now_ms - load.events + number,
         }
-        partition = user % options.processes
+        partition = user % load.partitions
         while True:
             try:
                 producer.produce(TOPIC, json.dumps(event), event["user_id"], partition)
@@ -162,101 +187,91 @@ def log_rows(events: list[InteractionEvent], offset: int, partition: int) -> sto
     )
 
 
-def run_processes(
-    settings: Settings, commands: list[list[str]], events: int
-) -> tuple[float, float]:
-    """Events a second behind the first committed chunk, and CPU µs of the processes an event."""
-    environ = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    for name in ("database_url", "redis_url", "kafka_bootstrap", "fetch_wait_ms"):
-        environ[variable(name)] = str(getattr(settings, name))
-    running = [
-        subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) for command in commands
-    ]
-    try:
+@contextmanager
+def filled(machine: Servers, load: Load) -> Iterator[None]:
+    """Within, `machine.database(…, FILLED)` has the items."""
+    with machine.database(FILLED) as settings:
         with connect(settings, "benchmark") as connection:
-            began, first = wait_until(connection, 1)
-            used = sum(cpu_s(process) for process in running)
-            ended, _ = wait_until(connection, events)
-            used = sum(cpu_s(process) for process in running) - used
-    finally:
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            process.wait()
-    return (events - first) / (ended - began), 1e6 * used / (events - first)
-
-
-def cpu_s(process: subprocess.Popen[bytes]) -> float:
-    """CPU seconds of a process so far."""
-    times = psutil.Process(process.pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def wait_until(connection: Connection, offset: int) -> tuple[float, int]:
-    """When the positions' sum has reached an offset, and how far it was then."""
-    while True:
-        row = connection.execute("select sum(next_offset)::bigint from stream_position").fetchone()
-        if row and row[0] and row[0] >= offset:
-            return time.perf_counter(), row[0]
-        time.sleep(0.005)
-
-
-def measure(machine: Servers, name: str, options: argparse.Namespace) -> tuple[float, float]:
-    """Events a second and CPU µs an event of `floor` or `flow`."""
-    with machine.database(name) as settings:
-        with connect(settings, "benchmark") as connection:
-            fill_items(connection, options.items)
+            fill_items(connection, load.items)
             ensure_log_partitions(connection, datetime.now(UTC).date())
-            connection.execute("checkpoint")
-        if name == "flow":
-            command = [sys.executable, "-m", "vane", "flow", "interactions"]
-            commands = [
-                [*command, "--share", f"{index}/{options.processes}"]
-                for index in range(options.processes)
+        yield
+
+
+def measure(settings: Settings, name: str, load: Load) -> Measured:
+    """`floor` or `flow`, one process a partition, nothing else running."""
+    if name == "flow":
+        commands = [[*VANE, "flow", "interactions", "--processes", str(load.partitions)]]
+    else:
+        command = [sys.executable, "-m", "benchmarks.flows", "--floor"]
+        commands = [[*command, str(partition)] for partition in range(load.partitions)]
+    with connect(settings, "benchmark") as connection:
+        connection.execute("checkpoint")
+        with running(commands, settings) as processes:
+            began, first = wait_passed(connection, "interactions", 1, processes)
+            used, wal = processes.cpu_s(), wal_bytes(connection)
+            ended, _ = wait_passed(connection, "interactions", load.events, processes)
+            used, wal = processes.cpu_s() - used, wal_bytes(connection) - wal
+    events = load.events - first
+    return Measured(events / (ended - began), 1e6 * used / events, wal / 1e3 / events)
+
+
+def wal_bytes(connection: Connection) -> int:
+    """Where the write-ahead log ends."""
+    row = connection.execute("select pg_current_wal_lsn() - '0/0'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def in_turn(machine: Servers, load: Load, runs: int) -> dict[str, list[Measured]]:
+    """Floor and flow on fresh databases, one after the other."""
+    measured: dict[str, list[Measured]] = {"floor": [], "flow": []}
+    produce(machine.kafka, load)
+    with filled(machine, load):
+        for _ in range(runs):
+            for name, results in measured.items():
+                with machine.database(name, FILLED) as settings:
+                    results.append(measure(settings, name, load))
+    return measured
+
+
+def interactions_table(load: Load, processes: list[int], runs: int) -> str:
+    """Both as Markdown, for each number of processes."""
+    rows, single = [], 0.0
+    for count in processes:
+        with servers() as machine:
+            measured = in_turn(machine, replace(load, partitions=count), runs)
+        rates = {name: [each.events_s for each in runs] for name, runs in measured.items()}
+        single = single or statistics.median(rates["flow"])
+        rows.append(
+            [
+                str(count),
+                spread(rates["floor"]),
+                spread(rates["flow"]),
+                ratios(rates["flow"], rates["floor"]),
+                f"{statistics.median(rates['flow']) / single:.2f}",
+                *(f"{statistics.median(e.cpu_us for e in runs):.1f}" for runs in measured.values()),
             ]
-        else:
-            commands = [
-                [sys.executable, __file__, "--floor", str(index)]
-                for index in range(options.processes)
-            ]
-        return run_processes(settings, commands, options.events)
+        )
+    header = ["processes", "floor, events/s", "flow, events/s", "ratio", "speed-up"]
+    return table([*header, "floor, CPU µs", "flow, CPU µs"], rows)
 
 
 def main() -> None:
     """Measure in turn and print one table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--events", type=int, default=300_000)
-    parser.add_argument("--users", type=int, default=200_000)
-    parser.add_argument("--items", type=int, default=50_000)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=3)
+    parser, given = argparse.ArgumentParser(description=__doc__.split("\n")[0]), Load()
+    parser.add_argument("--events", type=int, default=given.events)
+    parser.add_argument("--users", type=int, default=given.users)
+    parser.add_argument("--items", type=int, default=given.items)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1])
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--floor", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.floor is not None:
-        from vane.settings import load_settings  # noqa: PLC0415 - in a child of this benchmark
-
         floor(load_settings(os.environ), options.floor)
         signal.pause()
-    rates: dict[str, list[float]] = {"floor": [], "flow": []}
-    costs: dict[str, list[float]] = {"floor": [], "flow": []}
-    with servers() as machine:
-        produce(machine.kafka, options)
-        for _ in range(options.runs):
-            for name, measured in rates.items():
-                rate, cost = measure(machine, name, options)
-                measured.append(rate)
-                costs[name].append(cost)
-    print(
-        f"{options.events} events, {options.processes} process(es), events/s of {options.runs} runs"
-    )
-    for name, measured in rates.items():
-        low, middle, high = min(measured), statistics.median(measured), max(measured)
-        cost = statistics.median(costs[name])
-        print(f"{name:8}{middle:10,.0f}   ({low:,.0f} to {high:,.0f}), {cost:.1f} µs CPU an event")
-    ratios = [flow / bare for flow, bare in zip(rates["flow"], rates["floor"], strict=True)]
-    print(
-        f"{'ratio':8}{statistics.median(ratios):10.2f}   ({min(ratios):.2f} to {max(ratios):.2f})"
-    )
+    load = Load(options.events, options.users, options.items)
+    print(f"{this_machine()}; {options.runs} runs of {load.events:,} events\n")
+    print(interactions_table(load, options.processes, options.runs))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,11 @@ class Servers:
     kafka: str
 
     @contextmanager
-    def database(self, name: str) -> Iterator[Settings]:
-        """A fresh migrated database; dropped at the end."""
+    def database(self, name: str, template: str = "template1") -> Iterator[Settings]:
+        """A fresh migrated database, or a copy of another one; dropped at the end."""
         with connect(Settings(database_url=self.postgres), "benchmark") as connection:
             assert_durable(connection)
-            connection.execute(f"create database {name}")
+            connection.execute(f"create database {name} template {template}")
             settings = Settings(
                 database_url=self.postgres.replace(ADMIN_DATABASE, f"/{name}?"),
                 redis_url=self.redis,

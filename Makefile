@@ -14,10 +14,11 @@ FIRST_USE = import bytewax.operators, fastapi, psycopg, redis.asyncio, typer; \
 	from vane.embedding import BUNDLED_MODEL, load_encoder; load_encoder(BUNDLED_MODEL, 1)(["ready"])
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 SEED ?= 1
 SEEDS ?= 10
 
-.PHONY: help install tools chromium run test test-faults soak lint lock lock-check schemas
+.PHONY: help install tools chromium run test test-faults soak bench lint lock lock-check schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -40,6 +41,9 @@ soak: tools  ## The same with SEEDS=10 seeds, from SEED=1 on
 chromium:  ## Install what the browser tests run in, from Debian; without it they are skipped
 	@command -v chromium >/dev/null || { apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+
+bench: tools  ## Measure every flow beside its floor, ten minutes; BENCH_ARGS=--quick: one
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lint: tools  ## Check style, format, types and imports
 	$(BIN)/ruff check

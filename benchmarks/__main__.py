@@ -9,6 +9,8 @@ from dataclasses import replace
 from benchmarks.catalog import catalog_table
 from benchmarks.flows import Load, interactions_table
 from benchmarks.report import machine
+from benchmarks.trends import LOAD as TRENDS
+from benchmarks.trends import trends_table
 
 
 def main() -> None:
@@ -24,6 +26,8 @@ def main() -> None:
     print(f"{machine()}; median and range of {runs} runs; durable commits\n")
     print(f"## Interactions, {load.events:,} events\n", flush=True)
     print(interactions_table(load, options.processes, runs), "\n", flush=True)
+    print(f"## Trends, {load.events:,} events\n", flush=True)
+    print(trends_table(replace(TRENDS, events=load.events), runs), "\n", flush=True)
     print(f"## Catalogue, {items:,} items\n", flush=True)
     print(catalog_table(items, runs))
 

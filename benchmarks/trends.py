@@ -9,7 +9,6 @@ databases, half of the users Zipf, half uniform. It says what the flushes of nei
 """
 
 import argparse
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,9 @@ from contextlib import contextmanager
 import numpy as np
 
 import flows.log_reader
+from benchmarks.flows import Load
+from benchmarks.report import machine as this_machine
+from benchmarks.report import ratios, spread, table
 from benchmarks.servers import Servers, servers
 from flows.log_reader import Batch, LogReader
 from flows.look_back import Observer
@@ -31,16 +33,17 @@ FILL = """copy interaction (log_id, partition, "offset", recorded_at, event_id, 
     action, ts, weight, excludes, item_slot) from stdin"""
 POSITION = """insert into stream_position (flow, log_id, partition, start_offset, next_offset,
     applied) values ('interactions', 1, 0, 0, %(events)s, %(events)s)"""
+LOAD = Load(users=50_000, items=20_000)
 NAMES = ("floor", "memory", "flow")
 
 
-def fill(connection: Connection, options: argparse.Namespace) -> None:
+def fill(connection: Connection, load: Load) -> None:
     """A log of one partition, an event every 0.1 seconds."""
     rng = np.random.default_rng(1)
-    zipf = np.minimum(rng.zipf(1.3, options.events), options.users) - 1
-    uniform = rng.integers(0, options.users, options.events)
-    users = np.where(rng.random(options.events) < 0.5, zipf, uniform).tolist()
-    items = (options.items * rng.random(options.events) ** 3).astype(int).tolist()
+    zipf = np.minimum(rng.zipf(1.3, load.events), load.users) - 1
+    uniform = rng.integers(0, load.users, load.events)
+    users = np.where(rng.random(load.events) < 0.5, zipf, uniform).tolist()
+    items = (load.items * rng.random(load.events) ** 3).astype(int).tolist()
     connection.execute("insert into log (cluster_id, topic, topic_id) values ('c', 't', 'i')")
     with connection.cursor() as cursor, cursor.copy(FILL) as copy:
         for offset, (user, number) in enumerate(zip(users, items, strict=True)):
@@ -48,16 +51,16 @@ def fill(connection: Connection, options: argparse.Namespace) -> None:
             at = np.datetime64("2026-01-01") + np.timedelta64(100 * offset, "ms")
             row = (1, 0, offset, "now", f"e{offset}", f"user-{user}", item, "view", str(at))
             copy.write_row((*row, 1.0, False, item_slot(item)))
-    connection.execute(POSITION, {"events": options.events})
+    connection.execute(POSITION, {"events": load.events})
     connection.execute("analyze interaction")
     connection.execute("checkpoint")
 
 
 @contextmanager
-def filled(machine: Servers, name: str, options: argparse.Namespace) -> Iterator[Connection]:
+def filled(machine: Servers, name: str, load: Load) -> Iterator[Connection]:
     """A fresh database with the log."""
     with machine.database(name) as settings, connect(settings, "benchmark") as connection:
-        fill(connection, options)
+        fill(connection, load)
         yield connection
 
 
@@ -107,33 +110,43 @@ def flow(connection: Connection) -> list[tuple[int, float]]:
     return flushes
 
 
-def main() -> None:
-    """Measure in turn and print one table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--events", type=int, default=300_000)
-    parser.add_argument("--users", type=int, default=50_000)
-    parser.add_argument("--items", type=int, default=20_000)
-    parser.add_argument("--runs", type=int, default=3)
-    options = parser.parse_args()
+def measure(load: Load, runs: int) -> tuple[dict[str, list[float]], list[tuple[int, float]]]:
+    """Events a second of each, in turn, and the flushes of neighbours."""
     rates: dict[str, list[float]] = {name: [] for name in NAMES}
     flushes: list[tuple[int, float]] = []
     with servers() as machine:
-        for _ in range(options.runs):
-            with filled(machine, "trends", options) as connection:
+        for _ in range(runs):
+            with filled(machine, "trends", load) as connection:
                 started = time.perf_counter()
                 floor(connection)
-                rates["floor"].append(options.events / (time.perf_counter() - started))
-                rates["memory"].append(options.events / memory(connection))
-            with filled(machine, "trends", options) as connection:
+                rates["floor"].append(load.events / (time.perf_counter() - started))
+                rates["memory"].append(load.events / memory(connection))
+            with filled(machine, "trends", load) as connection:
                 started = time.perf_counter()
                 flushes += flow(connection)
-                rates["flow"].append(options.events / (time.perf_counter() - started))
-    print(f"{options.events} events of {options.users} users, events/s of {options.runs} runs")
-    for name, measured in rates.items():
-        low, middle, high = min(measured), statistics.median(measured), max(measured)
-        print(f"{name:8}{middle:10,.0f}   ({low:,.0f} to {high:,.0f})")
-    listed = ", ".join(f"{rows:,} rows in {seconds:.2f} s" for rows, seconds in flushes)
-    print(f"flushes of neighbours: {listed}")
+                rates["flow"].append(load.events / (time.perf_counter() - started))
+    return rates, flushes
+
+
+def trends_table(load: Load, runs: int) -> str:
+    """All as Markdown."""
+    rates, flushes = measure(load, runs)
+    rows = sum(rows for rows, _ in flushes) / sum(seconds for _, seconds in flushes)
+    header = ["floor, events/s", "in memory, events/s", "flow, events/s", "ratio", "neighbours/s"]
+    figures = [spread(rates[name]) for name in NAMES]
+    return table(header, [[*figures, ratios(rates["flow"], rates["floor"]), f"{rows:,.0f}"]])
+
+
+def main() -> None:
+    """Measure in turn and print one table."""
+    parser, given = argparse.ArgumentParser(description=__doc__.split("\n")[0]), LOAD
+    parser.add_argument("--events", type=int, default=given.events)
+    parser.add_argument("--users", type=int, default=given.users)
+    parser.add_argument("--items", type=int, default=given.items)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    print(f"{this_machine()}; {options.runs} runs of {options.events:,} events\n")
+    print(trends_table(Load(options.events, options.users, options.items), options.runs))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from flows.teacher import Teacher
 from tests.integration.test_tune import fill
 from tests.running import wait_until
 from vane.features import FEATURES
-from vane.linear import LinearRanker
+from vane.linear import Doubles, Floats, LinearRanker
 from vane.settings import Settings, variable
 from vane.store.connection import Connection, connect
 from vane.store.models import Positions, publish_linear, read_model
@@ -133,7 +133,7 @@ class _Oracle:
     def fit(cls, *_: object, **__: object) -> "_Oracle":
         return cls()
 
-    def scores(self, features: vane.learning.Floats) -> vane.learning.Doubles:
+    def scores(self, features: Floats) -> Doubles:
         return 100.0 * self.sign * features[:, FEATURES.index("share_next")].astype(float)
 
     def to_bytes(self) -> bytes:

@@ -51,9 +51,9 @@ def tune(
     events: Events = None,
     seed: Seed = 1,
 ) -> None:
-    """Learn to rank from the log, from the beginning: linear weights and trees.
+    """Learn to rank from the log; activated only if better.
 
-    Replays the newest events in the order of time as if live: predicts each from what came before
+    Learns linear weights and trees from the beginning: replays the newest events in the order of time as if live: predicts each from what came before
     it, then learns. The model is activated only if it ranks the newest fifth, which its trees did
     not learn from, better than the active one. Serving and flows go on meanwhile.
 
@@ -68,8 +68,9 @@ def retrain(
     events: Events = None,
     seed: Seed = 1,
 ) -> None:
-    """Fit the trees again on the newest lists; the linear weights stay as flow learning has them.
+    """Fit the trees of the ranking again.
 
+    They learn from the newest lists; the linear weights stay as flow learning has them.
     The trees are activated only if they rank the newest fifth, which they did not learn from,
     better than the active ones.
 

@@ -53,9 +53,10 @@ def tune(
 ) -> None:
     """Learn to rank from the log; activated only if better.
 
-    Learns linear weights and trees from the beginning: replays the newest events in the order of time as if live: predicts each from what came before
-    it, then learns. The model is activated only if it ranks the newest fifth, which its trees did
-    not learn from, better than the active one. Serving and flows go on meanwhile.
+    Linear weights and trees are learned from the beginning: the newest events are replayed in the
+    order of time as if live, each predicted from what came before it and then learned from. The
+    model is activated only if it ranks the newest fifth, which its trees did not learn from, better
+    than the active one. Serving and flows go on meanwhile.
 
     Example: `vane tune --data-dir ~/shop`
     """

@@ -17,8 +17,11 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 SEED ?= 1
 SEEDS ?= 10
+DATA ?= ../shared/data/movietweetings
+QUALITY ?= build/quality
+EVALUATE_ARGS ?= --baselines
 
-.PHONY: help install tools chromium run test test-faults soak bench lint lock lock-check schemas
+.PHONY: help install tools chromium run test test-faults soak evaluate bench lint lock lock-check schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -37,6 +40,12 @@ test-faults: tools  ## Kill, cut and fill servers and flows, then ask the oracle
 soak: tools  ## The same with SEEDS=10 seeds, from SEED=1 on
 	VANE_FAULT_SEED=$(SEED) VANE_FAULT_SEEDS=$(SEEDS) \
 		$(BIN)/pytest -m "faults and not mutation" tests/faults $(PYTEST_ARGS)
+
+evaluate: tools  ## Measure the lists on DATA=, table and plot to QUALITY=; EVALUATE_ARGS=--through-api
+	@for file in items.jsonl.gz events.csv.gz; do test -f "$(DATA)/$$file" || { \
+		echo "make evaluate: there is no $(DATA)/$$file; name the folder of a log with DATA=" >&2; exit 2; }; done
+	$(BIN)/vane evaluate --items "$(DATA)/items.jsonl.gz" --events "$(DATA)/events.csv.gz" \
+		--out "$(QUALITY)" $(EVALUATE_ARGS)
 
 chromium:  ## Install what the browser tests run in, from Debian; without it they are skipped
 	@command -v chromium >/dev/null || { apt-get update -qq && \

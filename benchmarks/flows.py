@@ -34,6 +34,7 @@ from vane.kafka_admin import create_topics, describe_topic
 from vane.preference import States
 from vane.settings import Settings, load_settings
 from vane.store import interactions as store
+from vane.store import states as state_store
 from vane.store.connection import Connection, connect
 from vane.store.partitions import ensure_log_partitions
 from vane.store.positions import Counts, Stream, advance_position, open_log, take_position
@@ -138,7 +139,7 @@ def floor(settings: Settings, partition: int) -> None:
     versions: dict[str, int] = {}
     identity, _ = describe_topic(settings.kafka_bootstrap, TOPIC)
     with connect(settings, "floor") as connection:
-        vector = store.vector_oid(connection)
+        vector = state_store.vector_oid(connection)
         log_id = open_log(connection, identity)
         stream = Stream("interactions", log_id, partition)
         offset, epoch = take_position(connection, stream, start=0, owner="floor")
@@ -159,8 +160,8 @@ def floor(settings: Settings, partition: int) -> None:
                     end_offset=end,
                     counts=Counts(applied=count),
                 )
-                packed = store.pack_states(users, states, 1, vector)
-                assert store.write_states(connection, packed) == []
+                packed = state_store.pack_states(users, states, 1, vector)
+                assert state_store.write_states(connection, packed) == []
                 rows = log_rows(events, offset, partition)
                 store.write_log(connection, store.pack_log(log_id, rows, datetime.now(UTC)))
             offset = end

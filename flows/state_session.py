@@ -21,8 +21,9 @@ from vane.errors import Unavailable
 from vane.preference import Events, Floats, States
 from vane.replay import read_current
 from vane.settings import Settings
-from vane.store import interactions as store
+from vane.store import states as state_store
 from vane.store.connection import Connection, connect, translated
+from vane.store.states import PackedStates
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class StateSession:
         self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION, meter.items)
         self.lock, self.stamp = RLock(), 0
         self.connection, self.reading = self._connect(WRITER), self._connect(READER)
-        self._vector_oid = store.vector_oid(self.connection)
+        self._vector_oid = state_store.vector_oid(self.connection)
 
     def surely(self, commit: Callable[[], Changes], committed: Callable[[], bool]) -> Changes:
         """Commit exactly once: an outcome that got lost is looked up before another attempt.
@@ -135,10 +136,10 @@ class StateSession:
         self._users.keep(*plan.written())
         return plan
 
-    def pack(self, plan: Plan, among: Sequence[str] | None = None) -> list[store.PackedStates]:
+    def pack(self, plan: Plan, among: Sequence[str] | None = None) -> list[PackedStates]:
         """The states that a plan writes, or those of these users."""
         generation = self._tuning.current.generation
-        return store.pack_states(*plan.written(among), generation, self._vector_oid)
+        return state_store.pack_states(*plan.written(among), generation, self._vector_oid)
 
     def add_terms(self, users: list[str], events: Events, vectors: Floats) -> Plan:
         """Add the terms of events that were counted before, inside the caller's transaction."""
@@ -170,12 +171,12 @@ class StateSession:
             raise UsersMerged(f"{len(merged)} of {len(users)} users were merged into others")
         return states
 
-    def write_states(self, plan: Plan, packed: Sequence[store.PackedStates]) -> bool:
+    def write_states(self, plan: Plan, packed: Sequence[PackedStates]) -> bool:
         """Write what was packed of a plan, inside the caller's transaction.
 
         Users that were refused are read and computed again; returns whether there were any.
         """
-        refused = store.write_states(self.connection, packed)
+        refused = state_store.write_states(self.connection, packed)
         if not refused:
             return False
         self._meter.refused.add(len(refused))
@@ -183,7 +184,7 @@ class StateSession:
         with self.lock:
             self._users.drop(refused)
             plan.replan(refused, self._read(self.connection, refused), self._lives)
-            left = store.write_states(self.connection, self.pack(plan, refused))
+            left = state_store.write_states(self.connection, self.pack(plan, refused))
             assert not left, "their rows are locked by this transaction"
             self._users.keep(*plan.written(refused))
         return True

@@ -17,6 +17,7 @@ from vane.preference import NO_VECTOR, Events, Ints, Mask
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.positions import Counts
+from vane.store.states import PackedStates
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class Work:
     item_slot: Ints  # (n,)
     excluding: frozenset[str]
     """Actions that keep their item out of the user's lists."""
-    states: list[store.PackedStates]
+    states: list[PackedStates]
     rows: store.LogRows | None = None
     log: bytes = b""
     committed: list[Counts] = field(default_factory=list)

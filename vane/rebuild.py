@@ -7,8 +7,8 @@ import numpy as np
 
 from vane.replay import replay
 from vane.store.connection import Connection
-from vane.store.interactions import pack_states, read_states, vector_oid, write_states
 from vane.store.replay import raise_generation, users_after, users_of_older_generations
+from vane.store.states import pack_states, read_states, vector_oid, write_states
 from vane.store.tuning import read_tuning
 from vane.tuning import Tuning
 

@@ -7,8 +7,8 @@ import numpy as np
 from vane.errors import Unavailable
 from vane.preference import NO_VECTOR, Events, States, add_terms
 from vane.store.connection import Connection
-from vane.store.interactions import read_states
 from vane.store.replay import Term, read_contents, read_terms
+from vane.store.states import read_states
 from vane.tuning import Tuning
 
 

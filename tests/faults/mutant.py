@@ -19,7 +19,7 @@ import flows.topic_watch
 import vane.replay
 from flows.state_session import StateSession
 from vane.cli import main
-from vane.store import interactions, positions
+from vane.store import interactions, positions, states
 from vane.store.connection import connect
 
 patch = setattr
@@ -36,8 +36,8 @@ def without_fence() -> None:
 
 def without_version_check() -> None:
     """A state is written over whatever is there."""
-    sql = interactions._SQL["upsert_states"]
-    interactions._SQL["upsert_states"] = re.sub(r"where old\.version.*", "", sql)
+    sql = states._SQL["upsert_states"]
+    states._SQL["upsert_states"] = re.sub(r"where old\.version.*", "", sql)
 
 
 def without_common_transaction() -> None:
@@ -88,7 +88,7 @@ def without_claim() -> None:
 
 def without_alias_check() -> None:
     """A state that is in the way counts as the user's own, though the user was merged meanwhile."""
-    read = interactions.read_states
+    read = states.read_states
 
     def own(connection: Any, *args: Any) -> Any:
         states, generation, aliases = read(connection, *args)

@@ -30,8 +30,7 @@ from vane.audit import audit_all
 from vane.errors import Fenced, InvalidRequest
 from vane.merge import merge_users
 from vane.settings import Settings
-from vane.store import interactions as store
-from vane.store import positions
+from vane.store import interactions, positions, states
 from vane.store.connection import Connection
 from vane.store.verification import open_snapshot
 
@@ -43,6 +42,7 @@ EVENTS = st.lists(st.tuples(USERS, ITEMS, ACTIONS, st.integers(0, 10**5)), min_s
 GARBAGE = st.sampled_from([b"{", b"\xff", None, b"[" * 5_000, event("x", action="no such action")])
 SHARES = st.sampled_from([Share(0, 1), Share(0, 2), Share(1, 2)])
 VECTORS = unit_vectors(4)
+STEPS = [(states, "write_states"), (interactions, "write_log")]
 TABLES = "log, stream_position, dead_letter, item_version, user_preference, interaction, pending"
 
 
@@ -165,16 +165,16 @@ class Machine(RuleBasedStateMachine):
             self.attempt(worker, lambda: worker.apply(chunk))
 
     @precondition(lambda self: self.workers)
-    @rule(data=st.data(), step=st.sampled_from(["write_states", "write_log"]))
-    def crash(self, data: st.DataObject, step: str) -> None:
+    @rule(data=st.data(), step=st.sampled_from(STEPS))
+    def crash(self, data: st.DataObject, step: tuple[Any, str]) -> None:
         worker, partition = self.choose(data)
-        original = getattr(store, step)
+        original = getattr(*step)
 
         def dies(*args: Any) -> None:
             original(*args)
             raise Crash
 
-        with patched(store, step, dies):
+        with patched(*step, dies):
             self.attempt(worker, lambda: worker.apply(worker.chunk(partition)))
 
     @precondition(lambda self: self.workers)
@@ -285,12 +285,13 @@ def without_the_fence() -> tuple[dict[str, str], str, str]:
 
 
 def without_the_version_check() -> tuple[dict[str, str], str, str]:
-    sql = store._SQL["upsert_states"]
-    return store._SQL, "upsert_states", re.sub(r"where old\.version.*", "", sql)
+    sql = states._SQL["upsert_states"]
+    return states._SQL, "upsert_states", re.sub(r"where old\.version.*", "", sql)
 
 
 def without_the_alias() -> tuple[dict[str, str], str, str]:
-    return store._SQL, "read_states", store._SQL["read_states"].replace("alias_of", "null::text")
+    sql = states._SQL["read_states"].replace("alias_of", "null::text")
+    return states._SQL, "read_states", sql
 
 
 @pytest.mark.parametrize(

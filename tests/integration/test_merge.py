@@ -20,7 +20,7 @@ from vane.rebuild import change_half_lives, rebuild_users
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store import merge as merge_store
-from vane.store import positions
+from vane.store import positions, states
 from vane.store.connection import Connection, connect
 from vane.store.tuning import read_tuning
 from vane.store.verification import open_snapshot
@@ -181,17 +181,17 @@ def test_a_chunk_that_was_planned_before_the_merge_is_planned_again(
     assert_exact(connection, applied=12)
 
 
-@pytest.mark.parametrize("step", ["write_states", "write_log"])
+@pytest.mark.parametrize("step", [(states, "write_states"), (store, "write_log")])
 def test_a_merge_waits_for_a_chunk_that_has_the_rows(
     settings: Settings,
     start: Start,
     connection: Connection,
     monkeypatch: pytest.MonkeyPatch,
-    step: str,
+    step: tuple[Any, str],
 ) -> None:
     worker = start()
     worker.apply(worker.chunk(0, most=6))
-    original = getattr(store, step)
+    original = getattr(*step)
     merging: list[threading.Thread] = []
 
     def merge() -> None:
@@ -207,7 +207,7 @@ def test_a_merge_waits_for_a_chunk_that_has_the_rows(
                 assert merging[0].is_alive()
         return done
 
-    monkeypatch.setattr(store, step, merge_meanwhile)
+    monkeypatch.setattr(*step, merge_meanwhile)
     worker.apply(worker.chunk(0))
     merging[0].join()
     assert events_of(connection) == {VISITOR: 0, ACCOUNT: 12}

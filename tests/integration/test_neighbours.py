@@ -16,6 +16,7 @@ import flows.look_back
 import flows.neighbours
 import vane.covisitation
 from flows.kafka import Share
+from flows.meter import FlowMeter
 from flows.log_reader import Batch
 from flows.trends import TrendsWriter, build
 from tests.trends_log import ALL_SLOTS, START, Log, Logged, Process, catch_up
@@ -268,6 +269,7 @@ def test_a_drain_flushes_the_neighbours_at_once(
     stop = Event()
     stop.set()
     started = time.monotonic()
-    run_main(build(replace(settings, drain="end"), Share(), stop))  # type: ignore[no-untyped-call]
+    flow = build(replace(settings, drain="end"), Share(), stop, FlowMeter("trends"))
+    run_main(flow)  # type: ignore[no-untyped-call]
     assert time.monotonic() - started < 8
     assert_exact(connection, rows=liked(log))

@@ -10,7 +10,7 @@ from tests.support import Worker, add_item, event, unit_vectors
 from vane.audit import audit_all
 from vane.rebuild import change_half_lives, rebuild_these, rebuild_users
 from vane.settings import Settings
-from vane.store import interactions as store
+from vane.store import states
 from vane.store.connection import Connection
 from vane.store.replay import reset_trends
 from vane.store.tuning import read_tuning
@@ -74,7 +74,7 @@ def test_events_that_come_between_reading_and_writing_are_not_lost(
 ) -> None:
     worker = start()
     worker.apply(worker.chunk(0, most=30))
-    write = store.write_states
+    write = states.write_states
     raced: list[bool] = []
 
     def race(*args: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """What flows/interactions reads and writes: states, log, pending events, dead letters."""
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,15 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vane.preference import HORIZON_EVENTS, Floats, Ints, Mask, States
+from vane.preference import Floats, Ints, Mask
 from vane.store import binary
 from vane.store.connection import Connection
 from vane.store.dead_letters import LetterKey
 from vane.store.positions import Stream
 from vane.store.sql import load_queries
-
-ROWS_AT_ONCE = 1_000
-"""States in one statement: its 4 MB stay in the processor's cache."""
 
 _SQL = load_queries("interactions")
 
@@ -63,100 +59,6 @@ class DeadLetter(NamedTuple):
     reason: str
     key: bytes | None
     payload: bytes | None
-
-
-def vector_oid(connection: Connection) -> int:
-    """The oid of pgvector's type in this database, for `pack_states`."""
-    row = connection.execute(_SQL["vector_oid"]).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def read_states(
-    connection: Connection, users: Sequence[str], dimension: int
-) -> tuple[States, Ints, dict[str, str]]:
-    """The states of `users`, one row each in their order, the generation of each, and aliases.
-
-    A new user's state is empty, its version and generation 0. Of the users who were merged into
-    others, the last part says into whom.
-    """
-    states, generation = States.empty(len(users), dimension), np.zeros(len(users), np.int64)
-    with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(_SQL["read_states"], {"users": list(users)}).fetchall()
-    if not rows:
-        return states, generation, {}
-    columns = tuple(zip(*rows, strict=True))
-    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-2]
-    place = {user: row for row, user in enumerate(users)}
-    found = [place[name] for name in names]
-    generation[found] = columns[-2]
-    vectors = [binary.read_vectors(cells, ">f4", dimension) for cells in (long, short)]
-    states.put(
-        found,
-        States(
-            vectors=np.stack(vectors, axis=1),
-            masses=np.column_stack((mass_long, mass_short)),
-            as_of_us=np.array(as_of, np.int64),
-            version=np.array(version, np.int64),
-            events=np.array(events, np.int64),
-            event_hash=np.array(digest, np.int64).view(np.uint64),
-            recent=np.frombuffer(b"".join(recent), "<u8").reshape(-1, HORIZON_EVENTS),
-        ),
-    )
-    merged = zip(names, columns[-1], strict=True)
-    return states, generation, {name: account for name, account in merged if account is not None}
-
-
-@dataclass(frozen=True, slots=True)
-class PackedStates:
-    """States in the form in which they are sent."""
-
-    users: Sequence[str]
-    fields: dict[str, object]
-
-
-def pack_states(
-    users: Sequence[str], states: States, generation: int, vector_oid: int
-) -> list[PackedStates]:
-    """States of a generation, computed from the version before theirs; `users` ascend."""
-    assert all(map(operator.lt, users, users[1:])), "the order of locks"
-    parts = [slice(at, at + ROWS_AT_ONCE) for at in range(0, len(users), ROWS_AT_ONCE)]
-    return [_pack(users[part], states.take(part), generation, vector_oid) for part in parts]
-
-
-def _pack(users: Sequence[str], states: States, generation: int, vector_oid: int) -> PackedStates:
-    count, array = len(users), binary.Array.fixed
-    vector = binary.vector_type(states.vectors.shape[2])
-    recent = np.ascontiguousarray(states.recent, "<u8")
-    blob = np.dtype((np.void, recent.itemsize * HORIZON_EVENTS))
-    fields = {
-        "users": binary.Array.text(users),
-        "long": array(vector_oid, vector, states.vectors[:, 0], count),
-        "short": array(vector_oid, vector, states.vectors[:, 1], count),
-        "mass_long": array(binary.FLOAT8, ">f8", states.masses[:, 0], count),
-        "mass_short": array(binary.FLOAT8, ">f8", states.masses[:, 1], count),
-        "as_of": array(binary.TIMESTAMPTZ, ">i8", binary.timestamps(states.as_of_us), count),
-        "version": array(binary.INT8, ">i8", states.version, count),
-        "events": array(binary.INT8, ">i8", states.events, count),
-        "event_hash": array(binary.INT8, ">i8", states.event_hash.view(np.int64), count),
-        "recent": array(binary.BYTEA, blob, recent.view(blob)[:, 0], count),
-        "generation": generation,
-    }
-    return PackedStates(users, fields)
-
-
-def write_states(connection: Connection, packed: Sequence[PackedStates]) -> list[str]:
-    """Write states over the version before theirs; returns the users that were refused.
-
-    A refused row has a newer version by another writer. It is locked by this transaction now: read
-    it, compute again, and call this again with the refused users alone.
-    """
-    refused: list[str] = []
-    for part in packed:
-        if connection.execute(_SQL["upsert_states"], part.fields).rowcount < len(part.users):
-            rows = connection.execute(_SQL["refused_users"], {"users": list(part.users)})
-            refused += sorted(user for (user,) in rows)
-    return refused
 
 
 def adjust_counts(connection: Connection, stream: Stream, *, moved: int, clamped: int) -> None:

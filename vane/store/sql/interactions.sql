@@ -1,34 +1,3 @@
--- vector_oid --
--- pgvector's type has another oid in every database.
-select 'vector'::regtype::oid::integer;
-
--- read_states --
--- The states of these users, vectors in pgvector's binary form.
-select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint,
-    version, events, event_hash, recent, generation, alias_of
-from user_preference where user_id = any(%(users)s);
-
--- upsert_states --
--- A row is written only over the version that its new state was computed from.
--- The rows come in key order, so that two workers never deadlock. Unnested in the select list they
--- stay in the parameters' memory; in the from clause they would be copied to a tuple store.
-insert into user_preference as old (user_id, long, short, mass_long, mass_short, as_of, version, events,
-    event_hash, recent, generation)
-select unnest(%(users)b::text[]), unnest(%(long)b::vector[]), unnest(%(short)b::vector[]),
-    unnest(%(mass_long)b::float8[]), unnest(%(mass_short)b::float8[]), unnest(%(as_of)b::timestamptz[]),
-    unnest(%(version)b::bigint[]), unnest(%(events)b::bigint[]), unnest(%(event_hash)b::bigint[]),
-    unnest(%(recent)b::bytea[]), %(generation)s::integer
-on conflict (user_id) do update set
-    long = excluded.long, short = excluded.short,
-    mass_long = excluded.mass_long, mass_short = excluded.mass_short,
-    as_of = excluded.as_of, version = excluded.version, events = excluded.events,
-    event_hash = excluded.event_hash, recent = excluded.recent, generation = excluded.generation
-where old.version = excluded.version - 1;
-
--- refused_users --
--- Staged rows that were not written: by now this transaction holds their locks.
-select user_id from user_preference where user_id = any(%(users)s) and xmin <> pg_current_xact_id()::xid;
-
 -- adjust_counts --
 -- Events of refused users that turned out to be duplicates on the newer state.
 update stream_position set applied = applied - %(moved)s, duplicates = duplicates + %(moved)s,
@@ -74,9 +43,6 @@ from unnest(%(logs)s::int[], %(partitions)s::int[], %(offsets)s::bigint[], %(rec
     as resolved (log_id, partition, "offset", recorded_at, item_version)
 where interaction.log_id = resolved.log_id and interaction.partition = resolved.partition
   and interaction."offset" = resolved."offset" and interaction.recorded_at = resolved.recorded_at;
-
--- copy_stage --
-copy stage from stdin (format binary);
 
 -- copy_interactions --
 copy interaction (log_id, partition, "offset", recorded_at, event_id, user_id, item_id, action, ts, weight,

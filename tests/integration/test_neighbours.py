@@ -16,8 +16,8 @@ import flows.look_back
 import flows.neighbours
 import vane.covisitation
 from flows.kafka import Share
-from flows.meter import FlowMeter
 from flows.log_reader import Batch
+from flows.meter import FlowMeter
 from flows.trends import TrendsWriter, build
 from tests.trends_log import ALL_SLOTS, START, Log, Logged, Process, catch_up
 from vane.audit_report import Report

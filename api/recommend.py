@@ -161,9 +161,7 @@ def _whys(ranked: Ranked) -> list[_Why]:
     moment, rows = ranked.moment, ranked.rows
     numbers = moment.sources.numbers[rows]
     closest, cosine = _closest(ranked, numbers)
-    visits = moment.visits(numbers)
-    if not visits.shape[1]:
-        visits = np.zeros((len(rows), 1), np.float32)
+    visits = np.pad(ranked.visits, ((0, 0), (0, 1)))  # a column also where nothing is recent
     codes = reasons.codes(
         _source_parts(ranked), moment.sources.values[rows], cosine, visits.max(axis=1)
     )
@@ -187,7 +185,8 @@ def _closest(
     recent = ranked.moment.taste.recent[:CLOSEST_CONTENT]
     if not len(recent) or not len(numbers):
         return np.zeros(len(numbers), np.int64), np.full(len(numbers), np.nan)
-    cosines = ranked.moment.units(numbers) @ ranked.moment.units(recent).T
+    units = ranked.moment.units(np.concatenate([numbers, recent]))
+    cosines = units[: len(numbers)] @ units[len(numbers) :].T
     best = cosines.argmax(axis=1)
     return best, np.take_along_axis(cosines, best[:, None], 1)[:, 0].astype(np.float64)
 

@@ -105,6 +105,7 @@ class Ranked:
     model: Model
     rows: Ints  # (m,) of the moment's candidates
     scores: Doubles  # (m,)
+    visits: Floats  # (m, k) with the user's recent items
 
 
 class Recommender:
@@ -133,8 +134,8 @@ class Recommender:
             hidden = await still_hidden(self.store, user_id, moment.ids(pool))
             kept = np.array([item not in hidden for item in moment.ids(pool)], bool)
             pool = pool[kept] if kept.any() else pool
-        rows = await self._chosen(moment, pool, scores[pool], query)
-        return Ranked(moment, model, rows, scores[rows])
+        rows, visited = await self._chosen(moment, pool, scores[pool], query)
+        return Ranked(moment, model, rows, scores[rows], visited)
 
     async def moment(self, user_id: str | None, query: Query) -> Moment:
         """What a user's list is made from, now."""
@@ -170,22 +171,29 @@ class Recommender:
             some_hidden=len(known.hidden) >= HIDDEN_ITEMS_MAX,
         )
 
-    async def _chosen(self, moment: Moment, pool: Ints, scores: Doubles, query: Query) -> Ints:
-        """Rows of the list, best first: diversity says which, the scores in which order."""
+    async def _chosen(
+        self, moment: Moment, pool: Ints, scores: Doubles, query: Query
+    ) -> tuple[Ints, Floats]:
+        """Rows of the list, best first: diversity says which, the scores in which order.
+
+        With each how strongly it is visited with the recent items.
+        """
         rules, numbers = self.knowledge.tuning.diversity, moment.sources.numbers[pool]
         causes = moment.taste.recent[:FOLLOWED_RECENT]
         await moment.shelf.details(self.store, moment.shelf.ids(np.concatenate([numbers, causes])))
         if query.category is not None:
             rules = structs.replace(rules, category_share=1.0)
+        visited = moment.visits(numbers)
         chosen = diversified(
             scores,
-            similarity(moment.units(numbers), moment.visits(numbers)),
+            similarity(moment.units(numbers), visited),
             moment.shelf.table.author[numbers],
             moment.shelf.table.category[numbers],
             limit=query.limit,
             rules=rules,
         )
-        return np.asarray(pool[np.sort(chosen)])
+        chosen.sort()
+        return pool[chosen], visited[chosen]
 
     def _changed(self, items: Sequence[str] | None) -> None:
         if items is None:

@@ -49,6 +49,8 @@ class Cards:
 
     async def load(self, store: ServingStore, ids: Sequence[str]) -> None:
         """Have these items at hand until the caller waits for anything else."""
+        if not self._missing(ids, {}):
+            return
         found: dict[str, Detail | None] = {}
         for _ in range(READS_MAX):
             drops = self._drops

@@ -101,6 +101,15 @@ class Seed:
             {"id": item_id, "h": heat},
         )
 
+    def neighbours(self, item_id: str, weights: dict[str, float]) -> None:
+        """A neighbour row; each neighbour has the same weight of every kind."""
+        cells = np.repeat(np.array([*weights.values()], "<f4"), 4).tobytes()
+        self.connection.execute(
+            "insert into item_neighbour (item_id, slot, as_of, mass, lost, neighbours, weights)"
+            " values (%s, 0, %s, '{9,9,9,9}', '{0,0,0,0}', %s, %b)",
+            [item_id, NOW, [*weights], cells],
+        )
+
     def position(
         self, flow: str, log_id: int, partition: int, next_offset: int, end: int | None = None
     ) -> None:

@@ -114,11 +114,11 @@ async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
         "hidden_max": HIDDEN_ITEMS_MAX,
         "per_query": NEAR_ITEMS,
     }
-    names = ("user_state", "taste", "past", "near")
-    (state,), tastes, past, (near,) = await store.read(*((_SQL[name], fields) for name in names))
+    names = ("user", "past", "near")
+    (user,), past, (near,) = await store.read(*((_SQL[name], fields) for name in names))
     return About(
-        UserState(*state),
-        _tastes(tastes[0]) if tastes else None,
+        UserState(*user[:4]),
+        None if user[4] is None else _tastes(user[4:]),
         [PastEvent(*row) for row in past],
         *near,
     )

@@ -1,13 +1,9 @@
--- user_state --
--- One row, also for an unknown user.
+-- user --
+-- A user's state, preference vectors and masses; one row, also for an unknown user.
 select coalesce(u.version, 0), case when u.events > 0 then u.as_of end, coalesce(u.events, 0),
-       (select coalesce(max(version), 0) from setting)
+    (select coalesce(max(version), 0) from setting),
+    case when vector_norm(u.long) > 0 then u.long end, u.short, u.mass_long, u.mass_short
 from (select) as one left join user_preference u on u.user_id = %(user_id)s;
-
--- taste --
--- A user's preference vectors with their masses; no row for who has none.
-select long, short, mass_long, mass_short from user_preference
-where user_id = %(user_id)s and vector_norm(long) > 0;
 
 -- past --
 -- A user's newest events, each with the last thing done.

@@ -68,7 +68,7 @@ def test_in_process_with_table_and_plot(files: tuple[Path, Path], tmp_path: Path
         "--events",
         events,
         "--targets",
-        60,
+        "60",
         "--out",
         out,
         "--json",
@@ -88,7 +88,7 @@ def test_in_process_with_table_and_plot(files: tuple[Path, Path], tmp_path: Path
 
 
 def test_items_may_be_left_out(files: tuple[Path, Path], tmp_path: Path) -> None:
-    done = evaluate("--events", files[1], "--targets", 20, "--json", cache=tmp_path)
+    done = evaluate("--events", files[1], "--targets", "20", "--json", cache=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["items"] == ITEMS
 

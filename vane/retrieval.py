@@ -15,14 +15,8 @@ from numpy.typing import NDArray
 
 from vane.item_table import ItemTable
 from vane.pairs import HALF_LIVES_US, NEXT
-from vane.popularity import (
-    COLD,
-    COLUMNS,
-    HALF_LIVES_S,
-    HEATS,
-    SEGMENT_EVENTS_MAX,
-    SEGMENT_HEATS,
-)
+from vane.popularity import COLUMNS, HEATS, SEGMENT_EVENTS_MAX, SEGMENT_HEATS
+from vane.source_values import category_share, likeness, newness, popularity
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -71,7 +65,6 @@ _QUERY_HALF_LIVES = np.array([10.0, 3.0, 3.0])
 _MASS_COLUMNS = [COLUMNS.index(name) for name in ("heat_never", "heat_7d", "heat_1d")]
 _MASS_RATES = np.array([0.0, 1 / 604_800.0, 1 / 86_400.0])
 _MASS_POWERS = np.array([0.5, 0.2, 0.2])
-_RATES = 1.0 / np.array([*HALF_LIVES_S.values()])
 _COLUMN = {name: place for place, name in enumerate(SOURCES)}
 
 
@@ -310,7 +303,7 @@ def sources(
 ) -> Sources:
     """Every source's value for these items, whichever source named them."""
     values = np.zeros((len(numbers), len(SOURCES)), np.float32)
-    popular = _popularity(table, taste, numbers, now_us)
+    popular = popularity(table, taste.segment, numbers, now_us)
     values[:, : popular.shape[1]] = popular
     if len(followed.numbers):
         place = np.minimum(np.searchsorted(followed.numbers, numbers), len(followed.numbers) - 1)
@@ -318,9 +311,11 @@ def sources(
         start = _COLUMN[FOLLOWED[0]]
         values[known, start : start + len(FOLLOWED)] = followed.scores[place[known]]
     start = _COLUMN[CONTENT[0]]
-    values[:, start : start + len(CONTENT)] = _likeness(taste, units, numbers)
-    values[:, _COLUMN[CATEGORY]] = _category_share(table, taste, numbers)
-    values[:, _COLUMN[ARRIVALS]] = _newness(now_us - table.since_us[numbers])
+    values[:, start : start + len(CONTENT)] = likeness(
+        taste.recent[:CLOSEST_CONTENT], (taste.long, taste.short), units, numbers
+    )
+    values[:, _COLUMN[CATEGORY]] = category_share(table, taste.recent, numbers)
+    values[:, _COLUMN[ARRIVALS]] = newness(now_us - table.since_us[numbers])
     return Sources(numbers, values)
 
 
@@ -330,57 +325,3 @@ def common(mean: NDArray[np.floating[Any]], items: int) -> Floats:
     Few items say little of it, so their mean is drawn towards zero.
     """
     return np.asarray(mean * (items / (items + MEAN_PRIOR_ITEMS)), np.float32)
-
-
-def _newness(age_us: Ints) -> Doubles:
-    """One for what arrived just now, half for what did a day ago.
-
-    By whole minutes: what arrived together ties, so an order does not change with every moment.
-    """
-    age_h = (age_us // 60_000_000) / 60.0
-    return np.where(age_us >= 0, 24.0 / (24.0 + np.abs(age_h)), 0.0)
-
-
-def _popularity(table: ItemTable, taste: Taste, numbers: Ints, now_us: int) -> Doubles:
-    """(n, 9): decayed to now; by the event clock relative to the strongest."""
-    heats = table.heats[numbers]
-    timed = len(_RATES)
-    levels = heats[:, : len(COLUMNS) - len(SEGMENT_HEATS) + 1].copy()
-    levels[:, :timed] -= now_us / 1e6 * _RATES
-    for column in range(timed, len(HEATS)):
-        strongest = table.top(column)[:1]
-        levels[:, column] -= table.heats[strongest, column].max(initial=0.0)
-    own = COLUMNS.index(SEGMENT_HEATS[taste.segment])
-    levels[:, -1] = heats[:, own] - now_us / 1e6 / 86_400.0
-    return np.asarray(np.exp2(np.clip(levels, COLD, 60.0)))
-
-
-def _likeness(taste: Taste, units: Callable[[Ints], Floats] | None, numbers: Ints) -> Floats:
-    """(n, 4) cosines by CONTENT, nan where an item or the user has no text."""
-    values = np.full((len(numbers), len(CONTENT)), np.nan, np.float32)
-    if units is None:
-        return values
-    vectors = units(np.concatenate([taste.recent[:CLOSEST_CONTENT], numbers]))
-    causes = vectors[: len(taste.recent[:CLOSEST_CONTENT])]
-    items = vectors[len(causes) :]
-    textless = ~items.any(axis=1)
-    for place, query in enumerate((taste.long, taste.short)):
-        if query is not None:
-            values[:, place] = items @ query
-    worded = causes[causes.any(axis=1)]
-    if len(worded):
-        cosines = items @ worded.T
-        values[:, 2] = cosines[:, 0]
-        values[:, 3] = cosines.max(axis=1)
-    values[textless] = np.nan
-    return values
-
-
-def _category_share(table: ItemTable, taste: Taste, numbers: Ints) -> Doubles:
-    """What part of the user's newest items is of each candidate's category."""
-    codes = table.category[taste.recent]
-    if not (codes >= 0).any():
-        return np.zeros(len(numbers))
-    shares = np.bincount(codes[codes >= 0], minlength=len(table.codes["category"])) / len(codes)
-    mine = table.category[numbers]
-    return np.where(mine >= 0, shares[np.maximum(mine, 0)], 0.0)

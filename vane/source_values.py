@@ -1,0 +1,82 @@
+"""What single sources say of given items, whichever source named them. Pure numpy."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vane.item_table import ItemTable
+from vane.popularity import COLD, COLUMNS, HALF_LIVES_S, HEATS, SEGMENT_HEATS
+
+Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+_RATES = 1.0 / np.array([*HALF_LIVES_S.values()])
+
+
+def newness(age_us: Ints) -> Doubles:
+    """One for what arrived just now, half for what did a day ago.
+
+    By whole minutes: what arrived together ties, so an order does not change with every moment.
+    """
+    age_h = (age_us // 60_000_000) / 60.0
+    return np.where(age_us >= 0, 24.0 / (24.0 + np.abs(age_h)), 0.0)
+
+
+def popularity(table: ItemTable, segment: int, numbers: Ints, now_us: int) -> Doubles:
+    """(n, 9): decayed to now; by the event clock relative to the strongest."""
+    heats = table.heats[numbers]
+    timed = len(_RATES)
+    levels = heats[:, : len(COLUMNS) - len(SEGMENT_HEATS) + 1].copy()
+    levels[:, :timed] -= now_us / 1e6 * _RATES
+    for column in range(timed, len(HEATS)):
+        strongest = table.top(column)[:1]
+        levels[:, column] -= table.heats[strongest, column].max(initial=0.0)
+    own = COLUMNS.index(SEGMENT_HEATS[segment])
+    levels[:, -1] = heats[:, own] - now_us / 1e6 / 86_400.0
+    return np.asarray(np.exp2(np.clip(levels, COLD, 60.0)))
+
+
+def likeness(
+    causes: Ints,
+    queries: Sequence[Floats | None],
+    units: Callable[[Ints], Floats] | None,
+    numbers: Ints,
+) -> Floats:
+    """Cosines, nan where an item or the user has no text.
+
+    Args:
+        causes: (c,) the user's newest items.
+        queries: q centred unit queries (d,).
+        units: centred unit vectors of items, zero without text; None: nothing has text.
+        numbers: (n,) the candidates.
+
+    Returns:
+        (n, q + 2): with each query, with the newest cause that has text, with the closest cause.
+    """
+    values = np.full((len(numbers), len(queries) + 2), np.nan, np.float32)
+    if units is None:
+        return values
+    vectors = units(np.concatenate([causes, numbers]))
+    worded, items = vectors[: len(causes)], vectors[len(causes) :]
+    for place, query in enumerate(queries):
+        if query is not None:
+            values[:, place] = items @ query
+    worded = worded[worded.any(axis=1)]
+    if len(worded):
+        cosines = items @ worded.T
+        values[:, -2] = cosines[:, 0]
+        values[:, -1] = cosines.max(axis=1)
+    values[~items.any(axis=1)] = np.nan
+    return values
+
+
+def category_share(table: ItemTable, recent: Ints, numbers: Ints) -> Doubles:
+    """What part of the user's newest items is of each candidate's category."""
+    codes = table.category[recent]
+    if not (codes >= 0).any():
+        return np.zeros(len(numbers))
+    shares = np.bincount(codes[codes >= 0], minlength=len(table.codes["category"])) / len(codes)
+    mine = table.category[numbers]
+    return np.where(mine >= 0, shares[np.maximum(mine, 0)], 0.0)

@@ -49,6 +49,7 @@ def test_the_user_has_it_and_the_visitor_is_nobody(api: Api, seen: Seed) -> None
 
 def test_both_users_lists_change_at_once(api: Api, seen: Seed) -> None:
     paths = [f"/v1/users/{user}/recommendations" for user in (VISITOR, "john%2F1")]
+    api.sync()
     before = [api.get(path).json() for path in paths]
     assert [body["strategy"] for body in before] == ["personal", "personal"]
     merge(api)

@@ -31,6 +31,7 @@ def scrape(api: Api) -> Samples:
 
 def test_the_api_exposes_its_part_of_the_list_and_no_ids(api: Api, seed: Seed) -> None:
     seed.user("secret-user", seed.items(3, "secret")[:1])
+    api.sync()
     for _ in range(3):
         api.get("/v1/users/secret-user/recommendations?kind=secret")
     api.get("/v1/items/secret-1")
@@ -57,6 +58,7 @@ def test_freshness_counts_the_first_answer_that_shows_an_event(
     api: Api, seed: Seed, connection: Connection
 ) -> None:
     seed.user("ada", seed.items(5)[:1])
+    api.sync()
     path = "/v1/users/ada/recommendations"
     api.get(path)
     assert total(scrape(api), FRESHNESS, "served") == 0, "no hint said that it is new"

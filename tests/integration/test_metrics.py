@@ -5,9 +5,10 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import httpx
+import pytest
 from confluent_kafka import Producer
 
 from tests.exposed import Samples, read_exposed, total
@@ -79,8 +80,16 @@ class Scraper:
         return read_exposed(text, process)
 
 
-def test_every_process_exposes_its_part_of_the_list_under_load(vane_up: RunningUp) -> None:
-    endpoints, scrape = vane_up.endpoints, Scraper(vane_up)
+@pytest.fixture
+def fresh_up() -> Iterator[RunningUp]:
+    """A `vane up` that nothing else has counted in."""
+    with RunningUp("--no-demo") as up:
+        up.wait_ready()
+        yield up
+
+
+def test_every_process_exposes_its_part_of_the_list_under_load(fresh_up: RunningUp) -> None:
+    endpoints, scrape = fresh_up.endpoints, Scraper(fresh_up)
     assert set(endpoints.metrics) == set(PROCESSES)
     load(endpoints.kafka)
 

@@ -65,7 +65,8 @@ def load_encoder(model: str, batch_items: int) -> Encode:
     workers = ThreadPoolExecutor(os.cpu_count() or 1, "embed", torch.set_num_threads, (1,))
 
     def encode(texts: list[str]) -> Vectors:
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        # the longest first: they last, and the short ones at the end leave no core without work
+        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
         batches = [
             order[start : start + batch_items] for start in range(0, len(order), batch_items)
         ]

@@ -29,7 +29,7 @@ class Settings:
     embedding_model: str = _setting(
         "all-MiniLM-L6-v2", "sentence-transformers model: a name or a folder"
     )
-    embedding_batch_items: int = _setting(64, "texts embedded and committed at once", 1, 10_000)
+    embedding_batch_items: int = _setting(32, "texts in one pass through the model", 1, 10_000)
     chunk_events_max: int = _setting(5_000, "messages in one chunk, so in one transaction", 1, 1e6)
     fetch_wait_ms: int = _setting(
         500, "how long a broker may hold a fetch while there is nothing; `vane up` sets 20", 1, 6e4

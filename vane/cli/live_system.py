@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -115,7 +115,6 @@ class LiveSystem:
             raise UsageError("this Vane has events already: an evaluation needs an empty one")
         self._settings, self._connection, self._told = settings, connection, told
         self._api = urlsplit(endpoints.api)
-        self._http = self._connect()
         self._writers: dict[str, tuple[TopicWriter, int]] = {}
 
     def add_items(self, messages: Sequence[Keyed]) -> None:
@@ -152,12 +151,14 @@ class LiveSystem:
             Unavailable: it does not, or not with a list.
         """
         path = f"/v1/users/{quote(user, safe='')}/recommendations?limit={LENGTH_LONG}"
+        assert self._api.hostname is not None
+        http = HTTPConnection(self._api.hostname, self._api.port, timeout=REQUEST_TIMEOUT_S)
         try:
-            self._http.request("GET", path)
-            answer = self._http.getresponse()
-            body = answer.read()
+            with closing(http):
+                http.request("GET", path)
+                answer = http.getresponse()
+                body = answer.read()
         except (OSError, HTTPException) as error:
-            self._http.close()
             raise Unavailable(f"the API does not answer: {error}") from error
         if answer.status != 200:  # noqa: PLR2004
             raise Unavailable(f"the API answers {answer.status}: {body[:200]!r}")
@@ -181,10 +182,6 @@ class LiveSystem:
             writer = TopicWriter(bootstrap, topic, self._settings.event_bytes_max)
             self._writers[topic] = writer, log_id
         return self._writers[topic]
-
-    def _connect(self) -> HTTPConnection:
-        assert self._api.hostname is not None
-        return HTTPConnection(self._api.hostname, self._api.port, timeout=REQUEST_TIMEOUT_S)
 
 
 @contextmanager

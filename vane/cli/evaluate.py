@@ -71,19 +71,23 @@ class Case(NamedTuple):
     log: SiteLog | None
 
 
+EventsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="What happened, as for `vane load events`.", show_default="the running Vane's log"
+    ),
+]
+ItemsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="The catalogue, as for `vane load items`.", show_default="what the events name"
+    ),
+]
+
+
 def evaluate(
-    events: Annotated[
-        Path | None,
-        typer.Option(
-            help="What happened, as for `vane load events`.", show_default="the running Vane's log"
-        ),
-    ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option(
-            help="The catalogue, as for `vane load items`.", show_default="what the events name"
-        ),
-    ] = None,
+    events: EventsFile = None,
+    items: ItemsFile = None,
     targets: Annotated[int, typer.Option(min=TARGETS_MIN, help="Events to predict.")] = 5_000,
     from_share: Annotated[
         float, typer.Option("--from", min=0.05, max=0.99, help="Predict behind this share.")
@@ -101,11 +105,12 @@ def evaluate(
     as_json: Json = False,  # noqa: FBT002
     data_dir: DataDir = None,
 ) -> None:
-    """How good the lists are on a log: each event is predicted first, and learned after.
+    """How good the lists are on a log, beside other recommenders.
 
-    Learns from the first part, then predicts a sample of the positive events of the rest in turn,
-    each from what came before it: in this process, or with `--through-api` by a whole Vane, started
-    for it, or the empty one by the clock of the events (VANE_CLOCK=event) that `--data-dir` names.
+    Each event is predicted first, and learned after. Vane learns from the first part, then predicts
+    a sample of the positive events of the rest in turn, each from what came before it: in this
+    process, or with `--through-api` by a whole Vane, started for it, or the empty one by the clock
+    of the events (VANE_CLOCK=event) that `--data-dir` names.
     Without files it replays the log of the running Vane, which goes on meanwhile.
 
     Example: `vane evaluate --items items.jsonl.gz --events events.csv.gz --baselines --out quality`

@@ -116,4 +116,7 @@ def _java(program: str) -> list[str]:
 
 
 def _cluster_id() -> str:
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    """As Kafka writes it; one that begins with a dash would be taken for an option."""
+    while (name := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))[0] == "-":
+        pass
+    return name

@@ -73,10 +73,11 @@ def frozen_in_transaction(rig: Rig) -> None:
 
 
 def both_partitions_have_everybody(rig: Rig) -> None:
-    rig.load.produce(EVENTS)
-    rig.load.flush()
     for share in ("0/2", "1/2"):
         rig.start("--share", share)
+    wait_for(lambda: len(rig.query("select 1 from stream_position where epoch > 0")) == 2, "both")
+    rig.load.produce(EVENTS)
+    rig.load.flush()
     rig.heal_and_check()
     refusals = sum("written by others" in process.said() for process in rig.processes)
     assert refusals, f"seed {rig.seed}: the workers never met"

@@ -103,7 +103,7 @@ def contents(count: int, rng: np.random.Generator) -> Floats:
 
 
 def fill_items(connection: Connection, vectors: Floats) -> None:
-    """Items with trends; popularity falls off as it does on real sites."""
+    """Items with contents in their index."""
     count = len(vectors)
     connection.execute("drop index item_content")
     kind = np.dtype([("dim", ">i2"), ("unused", ">i2"), ("value", ">f2", (DIMENSION,))])
@@ -125,6 +125,24 @@ def fill_items(connection: Connection, vectors: Floats) -> None:
     ):
         copy.write(binary.copy_data(len(pieces), *pieces))
     connection.execute(
+        "create index item_content on item using hnsw (content halfvec_ip_ops)"
+        " with (m = 16, ef_construction = 100)"
+    )
+
+
+def fill_plain_items(connection: Connection, count: int) -> None:
+    """Items without content, as the item table knows nothing of it."""
+    connection.execute(
+        "insert into item (item_id, version, title, category)"
+        " select 'i ' || n, 1, 'The item ' || n, 'topic ' || n %% %s"
+        " from generate_series(0, %s - 1) as n",
+        [TOPICS, count],
+    )
+
+
+def fill_trends(connection: Connection) -> None:
+    """Popularity falls off as it does on real sites."""
+    connection.execute(
         "insert into item_trend (item_id, slot, events, heat_15m, heat_1h, heat_2h24m, heat_1d,"
         " heat_7d, heat_never, heat_1k, heat_10k, weight_sum, heat_few, heat_some, heat_many)"
         " select item_id, 0, events, t / 900 + h, t / 3600 + h, t / 8640 + h, t / 86400 + h,"
@@ -132,10 +150,6 @@ def fill_items(connection: Connection, vectors: Floats) -> None:
         " from (select item_id, ceil(1000 / n)::int as events, 10 - ln(n) + random() as h,"
         " extract(epoch from now())::float8 - 20000 * random() as t"
         " from (select item_id, row_number() over (order by random()) as n from item) i) x"
-    )
-    connection.execute(
-        "create index item_content on item using hnsw (content halfvec_ip_ops)"
-        " with (m = 16, ef_construction = 100)"
     )
 
 
@@ -273,13 +287,16 @@ def main() -> None:
     with scratch_database() as settings:
         with connect(settings, "benchmark") as connection:
             migrate(connection)
-            vectors = contents(options.items, rng)
-            fill_items(connection, vectors)
+            if options.table_only:
+                fill_plain_items(connection, options.items)
+            else:
+                vectors = contents(options.items, rng)
+                fill_items(connection, vectors)
+                fill_users(connection, vectors, options.users, rng)
+            fill_trends(connection)
             row = connection.execute("select pg_read_file('postmaster.pid')").fetchone()
             assert row is not None
             cpu = Cpu(int(row[0].split()[0]))
-            if not options.table_only:
-                fill_users(connection, vectors, options.users, rng)
             connection.execute("vacuum analyze")
         measure_table(settings)
         if not options.table_only:

@@ -35,17 +35,17 @@ class Visit:
 
 
 def visits(count: int, seed: int) -> list[Visit]:
-    """In the order of time; nobody touches an item twice, nor after having hidden it."""
-    random, touched = Random(seed), set[tuple[str, int]]()
+    """In the order of time; some items are touched again and again, some are disliked."""
+    random = Random(seed)
     found, ts_ms = list[Visit](), DAY_MS
-    while len(found) < count:
+    for _ in range(count):
         ts_ms += random.choice([1_000, 30_000, 3_600_000])
         user = f"user-{min(int(random.expovariate(0.1)), USERS - 1)}"
         item = min(int(random.expovariate(0.03)), ITEMS - 1)
-        if (user, item) not in touched:
-            touched.add((user, item))
-            action = random.choice(["view", "view", "click", "like", "purchase"])
-            found.append(Visit(user, item, action, ts_ms))
+        if found and random.random() < 0.2:
+            user, item = found[-1].user, found[-1].item
+        action = random.choice(["view", "view", "click", "like", "purchase", "dislike"])
+        found.append(Visit(user, item, action, ts_ms))
     return found
 
 

@@ -4,6 +4,7 @@ Batch models are fitted again at equal steps, and always score with what the use
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -32,16 +33,16 @@ FACTORS_ALS = 128
 FACTORS_BPR = 64
 
 
-class _Scored:
+class _Scored(ABC):
     """A contender that scores every item; what the user has touched is left out."""
 
     def __init__(self, events: Events, past: Past, shown: NDArray[np.bool_]) -> None:
         """Args: the log, what users have touched, which items may be shown (items,)."""
         self._events, self._past, self._shown = events, past, shown
 
+    @abstractmethod
     def scores(self, user: int, touched: Ints, ts_us: int) -> Doubles:
         """(items,), higher is better."""
-        raise NotImplementedError
 
     def answer(self, row: int) -> Answer:
         """The best list by the scores, and the target's rank among all; ties count half."""

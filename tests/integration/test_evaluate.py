@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.integration.test_tune import fill
 from vane.cli.input_file import Keyed
 from vane.cli.live_system import LiveContender
 from vane.cli.site_log import read_contents, read_site_log
@@ -20,6 +21,7 @@ from vane.errors import InputFileError
 from vane.evaluation import targets
 from vane.interaction import decode_plain, timestamp_us
 from vane.settings import Settings
+from vane.store.connection import Connection
 from vane.tuning import Tuning
 
 ITEMS = 40
@@ -44,10 +46,12 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return items, events
 
 
-def evaluate(*arguments: str | Path, cache: Path) -> "subprocess.CompletedProcess[str]":
+def evaluate(
+    *arguments: str | Path, cache: Path, **environ: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "vane", "evaluate", *map(str, arguments)],
-        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        env={**os.environ, "XDG_CACHE_HOME": str(cache), **environ},
         capture_output=True,
         text=True,
         timeout=300,
@@ -91,6 +95,21 @@ def test_items_may_be_left_out(files: tuple[Path, Path], tmp_path: Path) -> None
     done = evaluate("--events", files[1], "--targets", "20", "--json", cache=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["items"] == ITEMS
+
+
+def test_the_log_of_a_running_vane_needs_no_files(
+    settings: Settings, connection: Connection, tmp_path: Path
+) -> None:
+    fill(connection, users=40, events_each=20)
+    before = connection.execute("select count(*) from model").fetchone()
+    done = evaluate(
+        "--targets", "50", "--json", cache=tmp_path, VANE_DATABASE_URL=settings.database_url
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["events"], report["users"], report["items"]) == (800, 40, 60)
+    assert methods(report)["vane"]["ratio"]["low"] > 1.5
+    assert connection.execute("select count(*) from model").fetchone() == before
 
 
 @pytest.mark.parametrize(

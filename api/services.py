@@ -13,11 +13,11 @@ from api.cache import TRENDS, Answer, Cache, item_subject, user_subject
 from api.ingest import EventLog
 from api.knowledge import Knowledge
 from api.metrics import Metrics
-from api.recommend import trending
+from api.recommend import list_name, trending
 from api.recommender import Query, Recommender
 from api.waiting import AppliedOffsets
 from schemas.events import CatalogHint, PreferenceHint, SettingsHint, TrendsHint
-from schemas.responses import ListedItem
+from schemas.responses import ListedItem, Recommendations
 from vane.bus import Connected, Hint, Publisher, Subscription
 from vane.errors import Unavailable
 from vane.settings import Settings
@@ -36,6 +36,27 @@ class Memory:
 
     items: Sequence[ListedItem] = ()
     since_s: float = 0.0
+
+    def recommendations(self, user_id: str, query: Query) -> Recommendations:
+        """What was popular when PostgreSQL last answered, as a user's list.
+
+        Raises:
+            Unavailable: that is nothing.
+        """
+        items = [
+            item
+            for item in self.items
+            if query.kind in (None, item.kind) and query.category in (None, item.category)
+        ][: query.limit]
+        if not items:
+            raise Unavailable("PostgreSQL does not answer, and nothing is known without it")
+        name = list_name("memory", user_id, query, items)
+        return Recommendations(user_id, name, 0, "trending", items)
+
+    @property
+    def age_s(self) -> int:
+        """How old it is."""
+        return int(time.monotonic() - self.since_s)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """Routes about a user: recommendations and profile."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from fastapi import Query as Parameter
 from api.answers import answer, cached, computed, documented, respond
 from api.cache import TRENDS, Answer, user_subject
 from api.params import Category, Kind, Limit, UserId, WaitMs
-from api.recommend import list_name, profile, recommend
+from api.recommend import profile, recommend
 from api.recommender import Query
 from api.services import Services, services_of
 from api.waiting import Token
@@ -100,16 +99,6 @@ async def _recommendations(
 
 def _from_memory(request: Request, services: Services, user_id: str, query: Query) -> Response:
     """What was popular when PostgreSQL last answered; `Unavailable` where that is nothing."""
-    memory = services.memory
-    items = [
-        item
-        for item in memory.items
-        if query.kind in (None, item.kind) and query.category in (None, item.category)
-    ][: query.limit]
-    if not items:
-        raise Unavailable("PostgreSQL does not answer, and nothing is known without it")
+    body = services.memory.recommendations(user_id, query)
     services.metrics.fallbacks["popular"].add()
-    name = list_name("memory", user_id, query, items)
-    body = Recommendations(user_id, name, 0, "trending", items)
-    age_s = int(time.monotonic() - memory.since_s)
-    return respond(request, answer(request, body), {"Age": str(age_s)})
+    return respond(request, answer(request, body), {"Age": str(services.memory.age_s)})

@@ -38,18 +38,31 @@ FLUSH_TIMEOUT_S = 6.0
 def parse_events(
     body: bytes, tuning: Tuning, *, stamp: bool = True
 ) -> tuple[list[InteractionEvent], list[RejectedEvent]]:
-    """The valid events of a request body in their order, and why the others are refused.
+    """`check_events` of a request body: one event, or `{"events": [...]}`.
+
+    Raises:
+        InvalidRequest: the body as a whole cannot be read, or has not 1 to `EVENTS_MAX` events.
+    """
+    return check_events(_values(body), tuning, stamp=stamp)
+
+
+def check_events(
+    values: Sequence[Any], tuning: Tuning, *, stamp: bool = True
+) -> tuple[list[InteractionEvent], list[RejectedEvent]]:
+    """The valid events in their order, and why the others are refused.
 
     Args:
-        body: one event, or `{"events": [...]}`.
+        values: decoded JSON.
         tuning: knows the actions.
         stamp: whether an event without `ts` happened now.
 
     Raises:
-        InvalidRequest: the body as a whole cannot be read.
+        InvalidRequest: they are not 1 to `EVENTS_MAX`.
     """
+    if not 1 <= len(values) <= EVENTS_MAX:
+        raise InvalidRequest("events", f"expected an array of 1 to {EVENTS_MAX} events")
     accepted, rejected = [], []
-    for index, value in enumerate(_values(body)):
+    for index, value in enumerate(values):
         try:
             event = convert_interaction(_completed(value, stamp=stamp))
             validate_interaction(event, tuning)
@@ -71,7 +84,7 @@ def _values(body: bytes) -> list[Any]:
     if "events" not in value:
         return [value]
     events = value["events"]
-    if not isinstance(events, list) or not 1 <= len(events) <= EVENTS_MAX:
+    if not isinstance(events, list):
         raise InvalidRequest("events", f"expected an array of 1 to {EVENTS_MAX} events")
     return events
 

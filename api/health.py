@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import JSON, documented
-from api.services import services_of
+from api.services import Services, services_of
 from schemas.responses import Health
 from vane.errors import Unavailable
 
@@ -28,15 +28,19 @@ async def livez() -> Response:
 @router.get("/readyz", responses=documented(Health, 503))
 async def readyz(request: Request) -> Response:
     """Whether all that is needed answers; names each dependency."""
-    services = services_of(request)
+    ready, found = await readiness(services_of(request))
+    body = Health("ok" if ready else "unavailable", found)
+    return Response(msgspec.json.encode(body), 200 if ready else 503, media_type=JSON)
+
+
+async def readiness(services: Services) -> tuple[bool, dict[str, str]]:
+    """Whether all that is needed answers, and "ok" or what is wrong for each dependency."""
     postgres, kafka = await asyncio.gather(
         _state(services.store.ping()), _state(services.events.ping())
     )
     redis = "ok" if services.subscription.connected else "no subscription"
     found = {"postgres": postgres, "kafka": kafka, "redis": redis}
-    ready = all(found[name] == "ok" for name in NEEDED)
-    body = Health("ok" if ready else "unavailable", found)
-    return Response(msgspec.json.encode(body), 200 if ready else 503, media_type=JSON)
+    return all(found[name] == "ok" for name in NEEDED), found
 
 
 @router.get("/metrics")

@@ -58,6 +58,11 @@ class Settings:
     )
     cache_ttl_ms: int = _setting(5_000, "an answer lives at most this long in the API", 0, 3.6e6)
     cache_entries: int = _setting(100_000, "answers an API process keeps in memory", 0, 1e8)
+    grpc_port: int = _setting(0, "port of gRPC that `vane up` serves; 0: none", 0, 65_535)
+    grpc_tls_cert: str = _setting(
+        "", "file with the certificate chain (PEM) of `vane grpc`; empty: plain text"
+    )
+    grpc_tls_key: str = _setting("", "file with its private key (PEM)")
     topic_partitions: int = _setting(2, "partitions of the topics that `vane up` creates", 1, 1_000)
     metrics_port: int = _setting(
         0, "a flow's `/metrics`, the first of a port each with `--processes`; 0: none", 0, 65_500

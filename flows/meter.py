@@ -3,10 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import start_http_server
-
-from vane.errors import UsageError
-from vane.meter import Spread
+from vane.meter import Spread, serve_metrics
 from vane.metrics import (
     FLOW_DEAD_LETTERS,
     FLOW_HINTS,
@@ -148,12 +145,5 @@ class FlowMeter:
         Raises:
             UsageError: something listens on the port, or we may not.
         """
-        if port == 0:
-            return
-        try:
-            start_http_server(port, host, self.numbers.registry)
-        except OSError as error:
-            raise UsageError(
-                f"metrics on {host} port {port}: {error.strerror}; choose another one with "
-                "--metrics-port (0: none)"
-            ) from error
+        if port:
+            serve_metrics(self.numbers, host, port)

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import redis
@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from schemas.events import CatalogHint, PreferenceHint, SettingsHint, TrendsHint
+from vane.errors import Unavailable
 
 PREFERENCES = "vane:preferences"
 CATALOG = "vane:catalog"
@@ -132,6 +133,37 @@ class Subscription:
         if now >= self._quiet_until:
             self._quiet_until = now + LOG_PAUSE_S
             _log.warning("no hints from Redis, answers live up to their time-out: %s", error)
+
+
+class RedisHealth(NamedTuple):
+    """What Redis tells of itself."""
+
+    memory_bytes: int
+    clients: int
+    commands: int
+
+
+def redis_health(redis_url: str) -> RedisHealth:
+    """Ask Redis how it is.
+
+    Raises:
+        Unavailable: it does not answer within a second.
+    """
+    client = redis.Redis.from_url(
+        redis_url,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+    try:
+        told: Any = client.info()
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(f"Redis: {error}") from error
+    finally:
+        client.close()
+    return RedisHealth(
+        told["used_memory"], told["connected_clients"], told["total_commands_processed"]
+    )
 
 
 async def _until_silent(pubsub: Any) -> AsyncIterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Creating topics, and reading what a topic is now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -17,6 +17,9 @@ from vane.errors import OperatorNeeded, Unavailable
 from vane.store.positions import TopicIdentity
 
 REQUEST_TIMEOUT_S = 10.0
+PROBE_TIMEOUT_S = 2.0
+
+Bounds = tuple[int, int]
 
 
 def create_topics(
@@ -91,6 +94,53 @@ def log_bounds(bootstrap: str, topic: str, partition: int) -> tuple[int, int]:
     finally:
         consumer.close()
     return low, high
+
+
+class TopicEnds:
+    """Where partitions begin and end, asked again and again over one connection.
+
+    The embedded broker tells an end that is too low behind the newest batch.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._consumer = Consumer(
+            {"bootstrap.servers": bootstrap, "group.id": "vane", "log_level": 0}
+        )
+
+    def brokers(self) -> int:
+        """How many brokers the cluster has.
+
+        Raises:
+            Unavailable: none of them answers.
+        """
+        try:
+            return len(self._consumer.list_topics(timeout=PROBE_TIMEOUT_S).brokers)
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+
+    def bounds(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Bounds]:
+        """First offset that is held, and the end, of each (topic, partition).
+
+        Raises:
+            Unavailable: the brokers do not answer, or there is no such partition.
+        """
+        try:
+            return {
+                (topic, partition): self._consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=PROBE_TIMEOUT_S
+                )
+                for topic, partition in partitions
+            }
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+    def _unavailable(self, error: KafkaException) -> Unavailable:
+        return Unavailable(f"Kafka at {self._bootstrap}: {error.args[0].str()}")
 
 
 def _client(bootstrap: str) -> Any:

@@ -9,12 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    ProcessCollector,
+    generate_latest,
+    start_http_server,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from vane.errors import UsageError
+
 Unit = Literal["seconds", "bytes", "events", "messages", "offsets", "count", "0 or 1"]
-Process = Literal["api", "interactions", "catalog", "trends", "learning"]
+Process = Literal["api", "interactions", "catalog", "trends", "learning", "monitor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +192,18 @@ class Meter(Collector):
                 assert not label.values or value in label.values, f"{metric.name}: {value}"
             cell = cells[values] = make()
         return cell  # type: ignore[return-value]
+
+
+def serve_metrics(meter: Meter, host: str, port: int) -> None:
+    """Serve `/metrics` in a thread until the process ends.
+
+    Raises:
+        UsageError: something listens on the port, or we may not.
+    """
+    try:
+        start_http_server(port, host, meter.registry)
+    except OSError as error:
+        raise UsageError(
+            f"metrics on {host} port {port}: {error.strerror}; choose another one with "
+            "--metrics-port (0: none)"
+        ) from error

@@ -10,10 +10,11 @@ from itertools import chain
 from msgspec import structs
 
 from schemas.events import InteractionEvent, ProductUpdate
+from vane import installation_metrics
 from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
 
 FLOWS: tuple[Process, ...] = ("interactions", "catalog", "trends", "learning")
-PROCESSES: tuple[Process, ...] = ("api", *FLOWS)
+PROCESSES: tuple[Process, ...] = ("api", *FLOWS, "monitor")
 
 PARTS: dict[str, tuple[str, ...]] = {
     "interactions": ("wait", "plan", "turn", "positions", "states", "log", "commit"),
@@ -235,8 +236,13 @@ API_REDIS_CONNECTED = Gauge(
     processes=("api",),
 )
 
-METRICS = tuple(metric for metric in list(globals().values()) if isinstance(metric, Metric))
-"""All that Vane defines, in the order of this file."""
+METRICS = tuple(
+    metric
+    for module in (globals(), vars(installation_metrics))
+    for metric in list(module.values())
+    if isinstance(metric, Metric)
+)
+"""All that Vane defines, in the order of the files."""
 
 STANDARD = (
     Counter(

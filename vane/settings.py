@@ -23,6 +23,17 @@ class Settings:
     database_url: str = _setting("", "libpq URI of PostgreSQL with pgvector")
     redis_url: str = _setting("", "Redis URL")
     admin_key: str = _setting("", "key for /v1/admin in X-API-Key; empty: the admin API is closed")
+    access: Literal["auto", "open", "keys"] = _setting(
+        "auto", "open: only admin needs a key; keys: every call does; auto: open on loopback alone"
+    )
+    jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = _setting(
+        "HS256", "the one algorithm of your users' tokens (JWT)"
+    )
+    jwt_secret: str = _setting("", "shared secret of HS256, 32 bytes or more; empty: no such tokens")
+    jwt_key_file: str = _setting("", "file with the public key of the others: PEM or JWKS")
+    jwt_issuer: str = _setting("", "issuer (iss) that your users' tokens must name")
+    jwt_audience: str = _setting("", "audience (aud) that your users' tokens must name")
+    session_days: int = _setting(30, "a token of POST /v1/sessions is valid so long", 1, 3_650)
     clock: Literal["wall", "event"] = _setting(
         "wall", "what serving takes for now: the wall clock or the newest committed event"
     )
@@ -69,6 +80,9 @@ class Settings:
     )
     metrics_host: str = _setting(
         "127.0.0.1", "address on which flows serve `/metrics`; 0.0.0.0: on all"
+    )
+    monitor_interval_ms: int = _setting(
+        5_000, "time between two looks of `vane monitor` at positions and servers", 100, 3.6e6
     )
     drain: Literal["chunk", "end"] = _setting(
         "chunk", "on SIGTERM a flow finishes its chunk, or reads to the end of its log"

@@ -52,7 +52,7 @@ def test_labels_are_bounded(metric: Metric) -> None:
 
 def test_names_are_given_once_and_every_process_is_known() -> None:
     assert len({metric.name for metric in ALL}) == len(ALL)
-    assert set(get_args(Process)) == set(PROCESSES) == {"api", *PARTS}
+    assert set(get_args(Process)) == set(PROCESSES) == {"api", *PARTS, "monitor"}
 
 
 def test_the_standard_ones_are_what_the_library_tells() -> None:

@@ -61,6 +61,10 @@ COMMANDS = {
         "flow", "flow", _OPERATE, "Run one flow: interactions, catalog, trends or learning"
     ),
     "api": Command("ask", "api", _OPERATE, "Run the HTTP API"),
+    "monitor": Command(
+        "monitor", "monitor", _OPERATE, "Watch the whole installation, for Prometheus"
+    ),
+    "grpc": Command("grpc", "grpc", _OPERATE, "Run the API for back ends over gRPC"),
     "migrate": Command("migrate", "migrate", _OPERATE, "Bring the database schema up to date"),
     "config": Command(
         "config", "config", _OPERATE, "Every setting with its value, its source and its meaning"

@@ -1,0 +1,79 @@
+"""`vane monitor`: what no single process knows, for Prometheus."""
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from vane.child import announce_ready, watch_parent
+from vane.cli.context import DataDir, command_settings
+from vane.errors import UsageError
+from vane.meter import serve_metrics
+from vane.metrics import meter_of
+from vane.monitor import Monitor
+
+SURVEY_S = 30.0
+AUDIT_S = 60.0
+
+
+@dataclass(slots=True)
+class Job:
+    """Something to do again and again; times on the monotonic clock."""
+
+    do: Callable[[], None]
+    every_s: float
+    due_s: float = 0.0
+
+
+def monitor(
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_500, help="Port of /metrics, not VANE_METRICS_PORT."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Watch the whole installation: lag, servers, tables, audits; serves /metrics.
+
+    One for an installation is enough; it only reads, but for the events of the canary.
+
+    Example: `vane monitor --metrics-port 9405`
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url", "redis_url"])
+    port = metrics_port or settings.metrics_port
+    if port == 0:
+        raise UsageError("vane monitor needs a port for /metrics: --metrics-port 9405")
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    watch_parent()
+    numbers = meter_of("monitor")
+    serve_metrics(numbers, settings.metrics_host, port)
+    watch = Monitor(settings, numbers)
+    pace_s = settings.monitor_interval_ms / 1e3
+    announce_ready()
+    run_jobs(
+        [
+            Job(watch.look_at_streams, pace_s),
+            Job(watch.look_at_servers, pace_s),
+            Job(watch.survey, SURVEY_S),
+            Job(watch.audit, AUDIT_S),
+        ],
+        stop,
+    )
+    watch.close()
+
+
+def run_jobs(jobs: list[Job], stop: Event) -> None:
+    """Do each job when it is due, one after another, until `stop` is set."""
+    while not stop.is_set():
+        for job in jobs:
+            if time.monotonic() >= job.due_s and not stop.is_set():
+                job.do()
+                job.due_s = time.monotonic() + job.every_s
+        stop.wait(max(0.0, min(job.due_s for job in jobs) - time.monotonic()))

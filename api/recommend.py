@@ -150,6 +150,7 @@ async def _listed(recommender: Recommender, ranked: Ranked, query: Query) -> lis
 async def _components(ranked: Ranked) -> list[Parts | None]:
     """What each part adds to the scores; trees take their time, so in a thread."""
     found = await asyncio.to_thread(ranked.model.contributions, ranked.moment.features, ranked.rows)
+    found |= {name: added[ranked.rows] for name, added in ranked.boosts.items()}
     return [
         {name: float(column[row]) for name, column in found.items()}
         for row in range(len(ranked.rows))

@@ -3,42 +3,31 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
+from api.candidates import Wish, choose, content_lists, taste_of
 from api.knowledge import Knowledge
-from api.shelf import Shelf, known_numbers, strongest
+from api.shelf import Shelf
 from vane.diversity import diversified, pool_size, similarity, visits
 from vane.features import features
-from vane.item_table import ItemTable
+from vane.filters import ANY, Boost, Filter, boosted
 from vane.ranking import Model
 from vane.retrieval import (
     CLOSEST_CONTENT,
     FOLLOWED_RECENT,
-    RECENT,
-    WANTED,
-    Followed,
     Neighbours,
     Sources,
     Taste,
-    candidates,
-    closest,
     follow,
     sources,
 )
 from vane.settings import Settings
-from vane.store.moments import (
-    HIDDEN_ITEMS_MAX,
-    About,
-    PastEvent,
-    Wanted,
-    about,
-    still_hidden,
-)
+from vane.store.moments import HIDDEN_ITEMS_MAX, About, PastEvent, Wanted, about, still_hidden
 from vane.store.serving import ServingStore, UserState, open_store
 
 Doubles = NDArray[np.float64]
@@ -56,6 +45,20 @@ class Query(NamedTuple):
     category: str | None = None
     exclude_seen: bool = True
     explain: bool = False
+    more: Filter = ANY
+    """Narrows the list further."""
+    exclude: tuple[str, ...] = ()
+    """Items that never come."""
+    boosts: tuple[Boost, ...] = ()
+
+    @property
+    def filter(self) -> Filter:
+        """All that the items must be."""
+        if self.kind is None and self.category is None:
+            return self.more
+        kinds = self.more.kinds if self.kind is None else (self.kind,)
+        categories = self.more.categories if self.category is None else (self.category,)
+        return self.more._replace(kinds=kinds, categories=categories)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ class Ranked:
     rows: Ints  # (m,) of the moment's candidates
     scores: Doubles  # (m,)
     visits: Floats  # (m, k) with the user's recent items
+    boosts: Mapping[str, Doubles] = field(default_factory=dict)  # (n,) each; in the scores
 
 
 class Recommender:
@@ -121,37 +125,46 @@ class Recommender:
         await self.knowledge.ready()
         return self._shelf
 
-    async def rank(self, user_id: str | None, query: Query) -> Ranked:
-        """The best for a user now; for None what anybody would get."""
-        moment = await self.moment(user_id, query)
+    async def rank(self, user_id: str | None, query: Query, known: About | None = None) -> Ranked:
+        """The best for a user now; for None what anybody would get.
+
+        `known` replaces what PostgreSQL knows of the user.
+        """
+        moment = await self.moment(user_id, query, known)
         model = self.knowledge.model
         if model.trees is None:
             scores = model.scores(moment.features)
         else:
             scores = await asyncio.to_thread(model.scores, moment.features)
+        boosts = {}
+        if query.boosts:
+            numbers = moment.sources.numbers
+            boosts = boosted(moment.shelf.table, query.boosts, numbers, scores)
+            scores = scores + sum(boosts.values())
         pool = np.argsort(-scores, kind="stable")[: pool_size(query.limit)]
         if moment.some_hidden and user_id is not None:
             hidden = await still_hidden(self.store, user_id, moment.ids(pool))
             kept = np.array([item not in hidden for item in moment.ids(pool)], bool)
             pool = pool[kept] if kept.any() else pool
         rows, visited = await self._chosen(moment, pool, scores[pool], query)
-        return Ranked(moment, model, rows, scores[rows], visited)
+        return Ranked(moment, model, rows, scores[rows], visited, boosts)
 
-    async def moment(self, user_id: str | None, query: Query) -> Moment:
+    async def moment(self, user_id: str | None, query: Query, known: About | None = None) -> Moment:
         """What a user's list is made from, now."""
         shelf, store = await self.shelf(), self.store
-        wanted = Wanted(kind=query.kind, category=query.category, exclude_seen=query.exclude_seen)
-        known = await about(store, user_id, wanted) if user_id is not None else NOBODY
+        if known is None:
+            known = await self.about(user_id, query)
         mean = await store.item_mean()
-        taste, past = _taste(shelf.table, known, mean)
+        taste, past = taste_of(shelf.table, known, mean)
         recent = shelf.ids(taste.recent)
         neighbours, nearest = await shelf.around(
             store, recent[:FOLLOWED_RECENT], recent[:CLOSEST_CONTENT]
         )
         now_us = max([self.knowledge.now_us(), *taste.recent_us[:1].tolist()])
         followed = follow(shelf.table, taste, neighbours, now_us)
-        lists = _lists(shelf.table, taste, known, nearest)
-        numbers = _candidates(shelf, taste, known, followed, lists, now_us, query)
+        lists = content_lists(shelf.table, taste, known, nearest)
+        wish = Wish(query.limit, query.filter, query.exclude, query.boosts)
+        numbers = choose(shelf, taste, known, followed, lists, now_us, wish)
         worded = taste.long is not None or bool(nearest)
         if worded:
             needed = dict.fromkeys([*recent[:FOLLOWED_RECENT], *shelf.ids(numbers)])
@@ -171,6 +184,13 @@ class Recommender:
             some_hidden=len(known.hidden) >= HIDDEN_ITEMS_MAX,
         )
 
+    async def about(self, user_id: str | None, query: Query) -> About:
+        """What is known of a user; of None nothing."""
+        if user_id is None:
+            return NOBODY
+        wanted = Wanted(query.filter, query.exclude, exclude_seen=query.exclude_seen)
+        return await about(self.store, user_id, wanted)
+
     async def _chosen(
         self, moment: Moment, pool: Ints, scores: Doubles, query: Query
     ) -> tuple[Ints, Floats]:
@@ -181,7 +201,7 @@ class Recommender:
         rules, numbers = self.knowledge.tuning.diversity, moment.sources.numbers[pool]
         causes = moment.taste.recent[:FOLLOWED_RECENT]
         await moment.shelf.details(self.store, moment.shelf.ids(np.concatenate([numbers, causes])))
-        if query.category is not None:
+        if query.filter.categories:
             rules = structs.replace(rules, category_share=1.0)
         visited = moment.visits(numbers)
         chosen = diversified(
@@ -216,80 +236,3 @@ async def open_recommender(settings: Settings, application: str) -> AsyncIterato
             yield Recommender(store, knowledge)
     finally:
         await knowledge.close()
-
-
-def _taste(table: ItemTable, known: About, mean: Floats) -> tuple[Taste, list[PastEvent]]:
-    """The user's side, and the newest event on each of the recent items."""
-    newest: dict[str, PastEvent] = {}
-    for event in known.past:
-        newest.setdefault(event.item_id, event)
-    liked = (event for event in newest.values() if event.weight > 0)
-    recent = [event for event in liked if event.item_id in table.number][:RECENT]
-    long, short = known.queries(mean)
-    taste = Taste(
-        recent=known_numbers(table, [event.item_id for event in recent]),
-        recent_us=np.array([event.ts_us for event in recent], np.int64),
-        recent_weight=np.array([event.weight for event in recent], np.float32),
-        events=known.state.events,
-        long=long,
-        short=short,
-    )
-    return taste, recent
-
-
-def _lists(
-    table: ItemTable, taste: Taste, known: About, nearest: Sequence[tuple[Ints, Floats]]
-) -> dict[str, Ints]:
-    """What the text index named, by source."""
-    lists = {}
-    if taste.long is not None:
-        lists["content_long"] = known_numbers(table, known.near_long)
-    if taste.short is not None:
-        lists["content_short"] = known_numbers(table, known.near_short)
-    if nearest:
-        lists["content_last"] = nearest[0][0]
-        lists["content_closest"] = closest(nearest)
-    return {name: numbers[numbers >= 0] for name, numbers in lists.items()}
-
-
-def _candidates(
-    shelf: Shelf,
-    taste: Taste,
-    known: About,
-    followed: Followed,
-    lists: Mapping[str, Ints],
-    now_us: int,
-    query: Query,
-) -> Ints:
-    """The candidates by the first rule that leaves any: hidden items are the last resort."""
-    hidden = known_numbers(shelf.table, known.hidden)
-    seen = known_numbers(shelf.table, known.seen)
-    numbers = hidden[:0]
-    for excluded in (np.union1d(seen, hidden), hidden, hidden[:0]):
-        left = replace(taste, excluded=excluded[excluded >= 0])
-        filtered = query.kind is not None or query.category is not None
-        wanted = len(shelf.table) if filtered else WANTED
-        numbers = candidates(shelf.table, left, followed, lists, now_us, wanted)
-        numbers = _filled(shelf, numbers, left.excluded, query, filtered=filtered)
-        if len(numbers):
-            break
-    return numbers
-
-
-def _filled(shelf: Shelf, numbers: Ints, excluded: Ints, query: Query, *, filtered: bool) -> Ints:
-    """The candidates of the sort that is wanted, filled up with the strongest ones."""
-    kind, category = query.kind, query.category
-    wanted = WANTED if filtered else query.limit
-    if filtered:
-        numbers = shelf.matching(kind, category, numbers)[:wanted]
-    if len(numbers) < wanted:
-        numbers = _joined(numbers, shelf.strongest(kind, category), excluded, wanted)
-    if len(numbers) < query.limit:
-        rows = np.setdiff1d(shelf.matching(kind, category), excluded, assume_unique=True)
-        numbers = _joined(numbers, strongest(shelf.table, rows, WANTED), excluded, query.limit)
-    return numbers
-
-
-def _joined(numbers: Ints, more: Ints, excluded: Ints, wanted: int) -> Ints:
-    new = more[~np.isin(more, np.concatenate([numbers, excluded]))]
-    return np.concatenate([numbers, new])[:wanted]

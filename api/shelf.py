@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vane.filters import ANY, Filter, fitting
 from vane.item_table import ItemTable
 from vane.lru import Lru
 from vane.popularity import COLD, COLUMNS
@@ -33,8 +34,6 @@ STRENGTH = COLUMNS.index("heat_7d")
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
-Filter = tuple[str | None, str | None]
-"""Kind and category; None: any."""
 
 
 class Cards:
@@ -143,26 +142,26 @@ class Shelf:
             [lists[item] for item in compared if len(lists[item][0])],
         )
 
-    def strongest(self, kind: str | None, category: str | None) -> Ints:
-        """Numbers of at most POOL items of a kind and category: the strongest, then the newest."""
-        found = self._pools.find([(kind, category)])
+    def strongest(self, wanted: Filter) -> Ints:
+        """Numbers of at most POOL items that pass: the strongest, then the newest."""
+        found = self._pools.find([wanted])
         if not found:
-            found = {(kind, category): strongest(self.table, self.matching(kind, category), POOL)}
+            found = {wanted: strongest(self.table, self.matching(wanted), POOL)}
             self._pools.put(found)
-        return found[kind, category]
+        return found[wanted]
 
-    def matching(self, kind: str | None, category: str | None, numbers: Ints | None = None) -> Ints:
-        """Those of the numbers, or of all items, that may be shown and are of this sort."""
+    def matching(self, wanted: Filter, numbers: Ints | None = None) -> Ints:
+        """Those of the numbers, or of all items, that may be shown and pass."""
         table = self.table
         rows = np.arange(len(table)) if numbers is None else numbers
         fits = table.selectable(rows)
-        for name, wanted, codes in (
-            ("kind", kind, table.kind),
-            ("category", category, table.category),
-        ):
-            if wanted is not None:
-                fits &= codes[rows] == table.codes[name].get(wanted, -2)
+        if wanted != ANY:
+            fits &= fitting(table, wanted, rows)
         return np.asarray(rows[fits])
+
+    def unfit(self, wanted: Filter) -> Ints:
+        """Numbers of all items that do not pass."""
+        return np.flatnonzero(~fitting(self.table, wanted, np.arange(len(self.table))))
 
     def changed(self, items: Sequence[str]) -> None:
         """The table was brought up to date; these items of the catalogue changed."""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from vane.popularity import COLD, COLUMNS
 from vane.preference import NEVER_US
+from vane.tag_sets import NO_TAGS, TagSets
 
 Ints = NDArray[np.int64]
 
@@ -39,6 +40,8 @@ _INITIAL: dict[str, tuple[Any, Any]] = {
     "kind": (np.int32, -1),
     "category": (np.int32, -1),
     "author": (np.int32, -1),
+    "tags": (np.int32, NO_TAGS),
+    "price": (np.float64, np.nan),
 }
 
 
@@ -55,6 +58,8 @@ class ItemTable:
         since_us: (n,) since when the item can be had; NEVER_US where nobody knows.
         available, filled: (n,) may be shown; is in the catalogue.
         kind, category, author: (n,) codes, -1 for none; `codes[column]` gives the code of a text.
+        tags: (n,) codes of `tag_sets`.
+        price: (n,) in any currency; nan for none.
     """
 
     events: Ints
@@ -67,12 +72,15 @@ class ItemTable:
     kind: NDArray[np.int32]
     category: NDArray[np.int32]
     author: NDArray[np.int32]
+    tags: NDArray[np.int32]
+    price: NDArray[np.float64]
     heats: NDArray[np.float64]
 
     def __init__(self) -> None:
         self.ids: list[str] = []
         self.number: dict[str, int] = {}
         self.codes: dict[str, dict[str, int]] = {name: {} for name in _CODED}
+        self.tag_sets = TagSets()
         self._room: dict[str, NDArray[Any]] = {
             name: np.full(_NO_ROOM, initial, dtype) for name, (dtype, initial) in _INITIAL.items()
         }
@@ -103,8 +111,8 @@ class ItemTable:
     def put(self, ids: Sequence[str], **columns: Any) -> Ints:
         """Overwrite these columns of these items, adding the items where needed.
 
-        `kind`, `category` and `author` are given as texts or None. The lists of the strongest
-        follow at the next `refresh`.
+        `kind`, `category` and `author` are given as texts or None, `tags` as lists of texts. The
+        lists of the strongest follow at the next `refresh`.
 
         Returns:
             The items' numbers.
@@ -112,7 +120,7 @@ class ItemTable:
         rows = self.numbers(ids)
         for name, values in columns.items():
             column = self._room[name]
-            new = self._coded(name, values) if name in _CODED else np.asarray(values)
+            new = self._coded(name, values)
             if name == "heats" and (new < column[rows]).any():
                 self._fallen = True
             if name in _LEAVING and (self.selectable(rows) & (new != column[rows])).any():
@@ -189,9 +197,13 @@ class ItemTable:
     def _shown(self, rows: Ints) -> Ints:
         return rows[self.selectable(rows)]
 
-    def _coded(self, name: str, texts: Iterable[str | None]) -> NDArray[np.int32]:
+    def _coded(self, name: str, values: Any) -> NDArray[Any]:
+        if name == "tags":
+            return np.array([self.tag_sets.code(tags) for tags in values], np.int32)
+        if name not in _CODED:
+            return np.asarray(values)
         codes = self.codes[name]
-        found = [-1 if text is None else codes.setdefault(text, len(codes)) for text in texts]
+        found = [-1 if text is None else codes.setdefault(text, len(codes)) for text in values]
         return np.array(found, np.int32)
 
     def _grow(self) -> None:

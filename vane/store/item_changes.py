@@ -120,11 +120,15 @@ class ItemChanges:
 
 
 def _catalogue(rows: list[TupleRow]) -> CatalogueRows:
-    ids, kind, category, author, available, filled, published, created = zip(*rows, strict=True)
+    ids, kind, category, author, tags, price, available, filled, published, created = zip(
+        *rows, strict=True
+    )
     columns = {
         "kind": kind,
         "category": category,
         "author": author,
+        "tags": tags,
+        "price": np.array(price, float),
         "available": np.array(available, bool),
         "filled": np.array(filled, bool),
     }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from vane.filters import ANY, Filter
 from vane.store import binary
 from vane.store.serving import DIMENSION, Detail, ServingStore, UserState
 from vane.store.sql import load_queries
@@ -92,13 +93,25 @@ Nearest = list[tuple[str, float]]
 """Items with their centred cosines, nearest first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which items are looked for; None: any."""
+    """Which items are looked for."""
 
-    kind: str | None = None
-    category: str | None = None
+    filter: Filter = ANY
+    exclude: Sequence[str] = ()
     exclude_seen: bool = True
+
+    def fields(self) -> dict[str, Any]:
+        """As the queries name them."""
+        kinds, categories, tags, price_min, price_max = self.filter
+        return {
+            "kinds": list(kinds) or None,
+            "categories": list(categories) or None,
+            "tags": list(tags) or None,
+            "price_min": price_min,
+            "price_max": price_max,
+            "exclude": list(self.exclude) or None,
+        }
 
 
 async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
@@ -106,13 +119,12 @@ async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
     fields = {
         "user_id": user_id,
         "mean": await store.item_mean_text(),
-        "kind": wanted.kind,
-        "category": wanted.category,
         "exclude_seen": wanted.exclude_seen,
         "events_max": PAST_EVENTS_MAX,
         "seen_max": SEEN_EVENTS_MAX,
         "hidden_max": HIDDEN_ITEMS_MAX,
         "per_query": NEAR_ITEMS,
+        **wanted.fields(),
     }
     names = ("user", "past", "near")
     (user,), past, (near,) = await store.read(*((_SQL[name], fields) for name in names))

@@ -9,7 +9,8 @@ where starts_with(flow, 'trends/');
 
 -- catalogue_changes --
 -- Items that changed or went in or after the transaction `since`.
-select item_id, kind, category, author, coalesce(available, false), version is not null,
+select item_id, kind, category, author, coalesce(tags, '{}'), price, coalesce(available, false),
+    version is not null,
     (extract(epoch from published_at) * 1000000)::bigint,
     (extract(epoch from created_at) * 1000000)::bigint
 from item_change left join item using (item_id)

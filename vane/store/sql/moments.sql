@@ -35,8 +35,12 @@ with taste as materialized (
 ), offered as not materialized (
     select item_id, content from item
     where available and content is not null
-      and (%(kind)s::text is null or kind = %(kind)s)
-      and (%(category)s::text is null or category = %(category)s)
+      and (%(kinds)s::text[] is null or kind = any(%(kinds)s))
+      and (%(categories)s::text[] is null or category = any(%(categories)s))
+      and (%(tags)s::text[] is null or tags && %(tags)s)
+      and (%(price_min)s::float8 is null or price >= %(price_min)s)
+      and (%(price_max)s::float8 is null or price <= %(price_max)s)
+      and (%(exclude)s::text[] is null or item_id <> all(%(exclude)s))
       and item_id not in (select item_id from seen union all select item_id from hidden)
 )
 select array(select item_id from seen), array(select item_id from hidden),

@@ -11,6 +11,9 @@ from vane.metrics import (
     API_REDIS_CONNECTED,
     API_REQUEST_SECONDS,
     API_REQUESTS,
+    API_STREAM_ENDS,
+    API_STREAM_LISTS,
+    API_STREAMS,
     FRESHNESS,
     METHODS,
     OTHER,
@@ -29,6 +32,9 @@ class Metrics:
 
         self.cache, self.fallbacks = by_value(API_CACHE), by_value(API_FALLBACKS)
         self.events, self.hints = by_value(API_EVENTS), by_value(API_HINTS)
+        self.stream_ends = by_value(API_STREAM_ENDS)
+        self.stream_lists = numbers.counter(API_STREAM_LISTS)
+        self.streams = numbers.gauge(API_STREAMS)
         self.hint_delay = numbers.histogram(API_HINT_DELAY_SECONDS)
         self.served = numbers.histogram(FRESHNESS, "served")
         self.cache_entries = numbers.gauge(API_CACHE_ENTRIES)

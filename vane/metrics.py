@@ -229,6 +229,26 @@ API_HINT_DELAY_SECONDS = Histogram(
     processes=("api",),
     buckets=SHORT_S,
 )
+API_STREAMS = Gauge(
+    name="vane_api_streams",
+    unit="count",
+    meaning="Open streams of lists.",
+    processes=("api",),
+)
+API_STREAM_LISTS = Counter(
+    name="vane_api_stream_lists_total",
+    unit="count",
+    meaning="Lists pushed to streams.",
+    processes=("api",),
+)
+API_STREAM_ENDS = Counter(
+    name="vane_api_stream_ends_total",
+    unit="count",
+    meaning="Streams that ended: the client went, it did not read, its token expired, or the"
+    " process ended.",
+    processes=("api",),
+    labels=(Label("reason", "why", ("client", "slow", "expired", "shutdown")),),
+)
 API_REDIS_CONNECTED = Gauge(
     name="vane_api_redis_connected",
     unit="0 or 1",

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_address
 from typing import Any, Literal, get_args, get_origin
 
 from vane.errors import SettingError
@@ -74,6 +75,10 @@ class Settings:
         "", "file with the certificate chain (PEM) of `vane grpc`; empty: plain text"
     )
     grpc_tls_key: str = _setting("", "file with its private key (PEM)")
+    streams_max: int = _setting(4_000, "streams that an API process serves; more get a 503", 0, 1e6)
+    shutdown_grace_ms: int = _setting(
+        2_000, "on SIGTERM `/readyz` says no this long before the API stops listening", 0, 6e5
+    )
     topic_partitions: int = _setting(2, "partitions of the topics that `vane up` creates", 1, 1_000)
     metrics_port: int = _setting(
         0, "a flow's `/metrics`, the first of a port each with `--processes`; 0: none", 0, 65_500
@@ -108,6 +113,20 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         if raw is not None:
             given[spec.name] = _parse(variable(spec.name), raw, spec.type, spec.metadata)
     return Settings(**given)
+
+
+def with_access(settings: Settings, host: str) -> Settings:
+    """The settings of an API that listens on `host`: who may call is decided."""
+    if settings.access != "auto":
+        return settings
+    return replace(settings, access="open" if _loopback(host) else "keys")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name: nobody knows where it will lead
+        return False
 
 
 def _parse(key: str, raw: str, kind: Any, metadata: Mapping[str, Any]) -> Any:

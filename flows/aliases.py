@@ -7,6 +7,10 @@ class UsersMerged(Exception):  # noqa: N818 - named by what happened
     """A user of the plan counts as another one by now: nothing was written, plan again."""
 
 
+class UsersErased(UsersMerged):
+    """Users were erased: nothing was written, plan again, without what they did before."""
+
+
 class Aliases:
     """A bounded map from a merged user to the account.
 

@@ -1,6 +1,7 @@
 """From a chunk of bytes to columns of valid events, and a dead letter for each other message."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -20,6 +21,7 @@ from vane.interaction import (
     event_time_us,
     event_times_us,
     event_weight,
+    is_marker,
     parse_interaction,
     parse_retry,
 )
@@ -43,6 +45,7 @@ class Span:
     next_offset: int
     end_offset: int
     messages: int
+    """Without markers, which carry nothing."""
     received_s: float = 0.0
     """Broker time of the newest message in seconds since 1970, 0 without messages."""
 
@@ -66,6 +69,8 @@ class Batch:
     clamped: Mask = field(default_factory=lambda: np.empty(0, bool))
     retries: dict[Place, LetterKey] = field(default_factory=dict)
     """Messages that bring back a dead letter, with that letter's key."""
+    erased: Counter[int] = field(default_factory=Counter)
+    """Messages of each partition that were dropped, as their users were erased."""
     since: float = field(default_factory=time.perf_counter)
     """When the oldest of its chunks was here."""
 
@@ -112,6 +117,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         list(chain.from_iterable(batch.dead_letters for batch in batches)),
         **columns,
         retries={place: key for batch in batches for place, key in batch.retries.items()},
+        erased=Counter(),
         since=batches[0].since,
     )
 
@@ -172,6 +178,9 @@ def _one_by_one(
     times: list[int] = []
     weights: list[float] = []
     for index, raw in enumerate(chunk.values):
+        if is_marker(raw):
+            batch.spans[0] = replace(batch.spans[0], messages=batch.spans[0].messages - 1)
+            continue
         try:
             place = chunk.stream.partition, chunk.offsets[index]
             event = _parse(raw, bytes_max, batch, place)

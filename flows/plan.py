@@ -31,6 +31,8 @@ class Plan:
     fresh: Mask  # (n,): events that are no duplicates
     counting: bool
     """Whether events are counted and checked for duplicates; else only their terms are added."""
+    erasure: int = 0
+    """The number of the newest erasure that was known when this was planned."""
 
     @classmethod
     def make(

@@ -125,7 +125,7 @@ class PreferenceWriter:
 
     def _look(self) -> Changes:
         with self._session.lock:
-            self._session.refresh_tuning()
+            self._session.refresh()
             self._pending.look()
         return []
 
@@ -159,6 +159,7 @@ class PreferenceWriter:
                     store.write_pending(connection, log_id, work.rows, work.recorded_at)
             self._mark_retried(batch)
             if batch.dead_letters:
+                self._session.check_erasures(work.plan)
                 stream = work.spans[0].stream
                 store.write_dead_letters(connection, stream, batch.dead_letters, work.recorded_at)
             watch.lap("log")

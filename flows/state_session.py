@@ -11,7 +11,8 @@ from itertools import chain, repeat
 from threading import Event as StopEvent
 from threading import RLock
 
-from flows.aliases import Aliases, UsersMerged
+from flows.aliases import Aliases, UsersErased, UsersMerged
+from flows.erasures import Erasures
 from flows.interactions_meter import InteractionsMeter
 from flows.item_vectors import ItemVectors
 from flows.live_tuning import LiveTuning
@@ -23,6 +24,7 @@ from vane.replay import read_current
 from vane.settings import Settings
 from vane.store import states as state_store
 from vane.store.connection import Connection, connect, translated
+from vane.store.erasures import latest_erasure
 from vane.store.states import PackedStates
 
 log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class StateSession:
         self._users = UserStates(max(settings.user_cache_users, room), DIMENSION, meter.users)
         self._aliases = Aliases(max(settings.user_cache_users, room))
         self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION, meter.items)
+        self.erasures = Erasures()
         self.lock, self.stamp = RLock(), 0
         self.connection, self.reading = self._connect(WRITER), self._connect(READER)
         self._vector_oid = state_store.vector_oid(self.connection)
@@ -117,6 +120,7 @@ class StateSession:
                 connection = connect(self._settings, application)
                 with translated():
                     self._tuning.refresh(connection)
+                    self.erasures.load(connection)
             except Unavailable as error:
                 log.warning("%s", error)
                 if self._stop.wait(wait_s):
@@ -131,8 +135,10 @@ class StateSession:
 
     def plan(self, users: list[str], events: Events, vectors: Floats) -> Plan:
         """What the events do to the resolved users as they are known here; kept as if committed."""
-        base = self._users.read(users, lambda missing: self._read(self.reading, missing))
+        known = self.erasures.known
+        base = self._users.read(users, lambda missing: self._read(self.reading, missing, known))
         plan = Plan.make(users, events, base, vectors, self._lives, counting=True)
+        plan.erasure = known
         self._users.keep(*plan.written())
         return plan
 
@@ -143,29 +149,49 @@ class StateSession:
 
     def add_terms(self, users: list[str], events: Events, vectors: Floats) -> Plan:
         """Add the terms of events that were counted before, inside the caller's transaction."""
-        base = self._read(self.connection, users)
+        known = self.erasures.known
+        base = self._read(self.connection, users, known)
         plan = Plan.make(users, events, base, vectors, self._lives, counting=False)
+        plan.erasure = known
         self.write_states(plan, self.pack(plan))
         self._users.drop(users)
         return plan
 
-    def refresh_tuning(self) -> None:
-        """Notice another tuning; states of former half-lives are of no use then."""
+    def refresh(self) -> None:
+        """Notice another tuning and erasures; states of before are of no use then."""
         before = self._tuning.refresh(self.connection)
-        if before and before.generation != self._tuning.current.generation:
+        generation = self._tuning.current.generation
+        erased = self.erasures.refresh(self.connection)
+        if erased or (before and before.generation != generation):
             self._forget_users()
+
+    def check_erasures(self, plan: Plan) -> None:
+        """Look for new erasures inside the caller's transaction, which has locked its positions.
+
+        Raises:
+            UsersErased: there are; what is to be written may name one of them.
+        """
+        self._check_erasure(self.connection, latest_erasure(self.connection), plan.erasure)
+
+    def _check_erasure(self, connection: Connection, latest: int, planned: int) -> None:
+        if latest > planned:
+            self.erasures.load(connection)
+            raise UsersErased("users were erased")
 
     @property
     def _lives(self) -> HalfLives:
         return self._tuning.current.half_lives_s
 
-    def _read(self, connection: Connection, users: Sequence[str]) -> States:
+    def _read(self, connection: Connection, users: Sequence[str], planned: int) -> States:
         """States from Postgres, those of former half-lives replayed from the log.
 
         Raises:
-            UsersMerged: some of the users count as others.
+            UsersMerged: some of the users count as others, or were erased since the erasure
+                with the number `planned`.
         """
-        states, merged = read_current(connection, users, self._tuning.current, DIMENSION)
+        current = self._tuning.current
+        states, merged, erasure = read_current(connection, users, current, DIMENSION)
+        self._check_erasure(connection, erasure, planned)
         if merged:
             self._aliases.add(merged)
             raise UsersMerged(f"{len(merged)} of {len(users)} users were merged into others")
@@ -183,7 +209,8 @@ class StateSession:
         log.info("%d of %d states were written by others meanwhile", len(refused), len(plan.users))
         with self.lock:
             self._users.drop(refused)
-            plan.replan(refused, self._read(self.connection, refused), self._lives)
+            base = self._read(self.connection, refused, plan.erasure)
+            plan.replan(refused, base, self._lives)
             left = state_store.write_states(self.connection, self.pack(plan, refused))
             assert not left, "their rows are locked by this transaction"
             self._users.keep(*plan.written(refused))

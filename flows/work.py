@@ -1,5 +1,6 @@
 """Prepares a batch for its transaction: what it does to the users, its log rows, all packed."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -104,7 +105,7 @@ class Planner:
             OperatorNeeded: too many of the messages are dead letters.
         """
         session = self._session
-        batch = self._without_known_retries(batch)
+        batch = self._without_erased(self._without_known_retries(batch))
         check_dead_letters(session.reading, self._settings, batch)
         users, user = index_keys(session.resolve(event.user_id for event in batch.events))
         items, item = index_keys(event.item_id for event in batch.events)
@@ -137,6 +138,15 @@ class Planner:
         work.pack_log()
         return work
 
+    def _without_erased(self, batch: Batch) -> Batch:
+        """What was produced before its user was erased counts for nobody."""
+        places = self._session.erasures.places(batch)
+        if not places:
+            return batch
+        left = without(batch, places)
+        left.erased = Counter(partition for partition, _ in places)
+        return left
+
     def _without_known_retries(self, batch: Batch) -> Batch:
         """A dead letter that was brought back before, or earlier in this batch, is a duplicate."""
         if not batch.retries:
@@ -161,7 +171,8 @@ def _counts(span: Span, batch: Batch, fresh: Ints) -> Counts:
     return Counts(
         applied=len(mine),
         dead_lettered=dead_lettered,
-        duplicates=span.messages - dead_lettered - len(mine),
+        duplicates=span.messages - dead_lettered - len(mine) - batch.erased[partition],
+        erased=batch.erased[partition],
         empty=span.next_offset - span.previous_offset - span.messages,
         clamped=int(batch.clamped[mine].sum()),
     )

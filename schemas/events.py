@@ -51,6 +51,13 @@ class Retry(Struct, gc=False, frozen=True):
     data_base64: bytes
 
 
+class Marker(Struct, gc=False, frozen=True, forbid_unknown_fields=True):
+    """A place in `user-interactions` that `vane erase` has noted; it carries nothing."""
+
+    specversion: Literal["1.0"]
+    vanemarker: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+
+
 class ItemStats(Struct, gc=False, frozen=True, omit_defaults=True):
     """How an item fares elsewhere, as its owner counts it."""
 

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 DOCUMENTS: dict[str, tuple[type, ...]] = {
-    "user-interactions": (events.InteractionEvent, events.CloudEvent, events.Retry),
+    "user-interactions": (events.InteractionEvent, events.CloudEvent, events.Retry, events.Marker),
     "product-updates": (events.ProductUpdate, events.ProductUpdateCloudEvent),
     "admin-commands": (events.AdminCommand,),
     "recommendation-log": (events.RecommendationLog,),

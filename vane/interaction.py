@@ -11,7 +11,7 @@ import xxhash
 from msgspec import ValidationError
 from numpy.typing import NDArray
 
-from schemas.events import CloudEvent, InteractionEvent, Retry
+from schemas.events import CloudEvent, InteractionEvent, Marker, Retry
 from vane.errors import InvalidEvent
 from vane.tuning import RATING, Tuning
 
@@ -33,16 +33,19 @@ REASON_CHARS_MAX = 300
 """Of a decoder's message: it may quote the value."""
 
 RETRY_MARK = b'"vaneretry"'
+MARKER_MARK = b'"vanemarker"'
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _FAR = 10**15
 _FIELD = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"missing required field `(?P<name>[^`]+)`")
+_LOOSE_USER = re.compile(r'"user_id"\s*:\s*"([^"]*)"')
 _TEXT_FIELDS = ("event_id", "user_id", "item_id", "session_id", "request_id")
 
 decode_plain = msgspec.json.Decoder(InteractionEvent).decode
 """Decodes a plain event with msgspec's own errors; `parse_interaction` is for everyone else."""
 _decode_retry = msgspec.json.Decoder(Retry).decode
+_decode_marker = msgspec.json.Decoder(Marker).decode
 _decode_cloud = msgspec.json.Decoder(CloudEvent).decode
 
 
@@ -70,6 +73,34 @@ def parse_retry(raw: bytes) -> Retry | None:
         return _decode_retry(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def is_marker(raw: bytes | None) -> bool:
+    """Whether a message is none, but a place that `vane erase` has noted."""
+    if raw is None or MARKER_MARK not in raw:
+        return False
+    try:
+        _decode_marker(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def named_users(key: bytes | None, payload: bytes | None) -> set[str]:
+    """The users that a message is about, as far as can be told of one that may be broken."""
+    names = {key.decode(errors="replace")} if key else set()
+    if payload is None:
+        return names
+    if retry := parse_retry(payload):
+        return names | named_users(None, retry.data_base64)
+    try:
+        value = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return names | set(_LOOSE_USER.findall(payload.decode(errors="replace")))
+    for part in (value, value.get("data")) if isinstance(value, dict) else ():
+        if isinstance(part, dict) and isinstance(part.get("user_id"), str):
+            names.add(part["user_id"])
+    return names
 
 
 def convert_interaction(value: Any) -> InteractionEvent:

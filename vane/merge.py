@@ -45,7 +45,7 @@ def _merge_once(connection: Connection, visitor: str, account: str) -> Changes:
         lock_users(connection, visitor, account)
         tuning, _ = read_tuning(connection)
         users = [visitor, account]
-        states, aliases = read_current(connection, users, tuning, DIMENSION)
+        states, aliases, _ = read_current(connection, users, tuning, DIMENSION)
         if account in aliases:
             raise Unavailable("the account was merged into another one meanwhile")
         before = aliases.get(visitor)

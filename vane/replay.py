@@ -14,13 +14,15 @@ from vane.tuning import Tuning
 
 def read_current(
     connection: Connection, users: Sequence[str], tuning: Tuning, dimension: int
-) -> tuple[States, dict[str, str]]:
-    """The states of `users`, those of former half-lives replayed, and who was merged into whom.
+) -> tuple[States, dict[str, str], int]:
+    """The states of `users`, those of former half-lives replayed, who was merged into whom.
+
+    The last part is the number of the newest erasure that any of them had, 0 for none.
 
     Raises:
         Unavailable: the half-lives are newer than `tuning`.
     """
-    states, generation, aliases = read_states(connection, users, dimension)
+    states, generation, aliases, erasure = read_states(connection, users, dimension)
     if (generation > tuning.generation).any():
         raise Unavailable("the half-lives were changed")
     former = np.flatnonzero((generation > 0) & (generation < tuning.generation))
@@ -28,7 +30,7 @@ def read_current(
         names = [users[row] for row in former.tolist()]
         lives = tuning.half_lives_s
         states.put(former, replay(connection, names, states.take(former), lives))
-    return states, aliases
+    return states, aliases, erasure
 
 
 def replay(

@@ -91,9 +91,9 @@ def without_alias_check() -> None:
     read = states.read_states
 
     def own(connection: Any, *args: Any) -> Any:
-        states, generation, aliases = read(connection, *args)
+        states, generation, aliases, erasure = read(connection, *args)
         inside = connection.info.transaction_status == TransactionStatus.INTRANS
-        return states, generation, {} if inside else aliases
+        return states, generation, {} if inside else aliases, erasure
 
     patch(vane.replay, "read_states", own)
 

@@ -26,22 +26,23 @@ def vector_oid(connection: Connection) -> int:
 
 def read_states(
     connection: Connection, users: Sequence[str], dimension: int
-) -> tuple[States, Ints, dict[str, str]]:
+) -> tuple[States, Ints, dict[str, str], int]:
     """The states of `users`, one row each in their order, the generation of each, and aliases.
 
     A new user's state is empty, its version and generation 0. Of the users who were merged into
-    others, the last part says into whom.
+    others, the third part says into whom; the last one is the number of the newest erasure that
+    any of them had, 0 for none.
     """
     states, generation = States.empty(len(users), dimension), np.zeros(len(users), np.int64)
     with connection.cursor(binary=True) as cursor:
         rows = cursor.execute(_SQL["read_states"], {"users": list(users)}).fetchall()
     if not rows:
-        return states, generation, {}
+        return states, generation, {}, 0
     columns = tuple(zip(*rows, strict=True))
-    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-2]
+    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-3]
     place = {user: row for row, user in enumerate(users)}
     found = [place[name] for name in names]
-    generation[found] = columns[-2]
+    generation[found] = columns[-3]
     vectors = [binary.read_vectors(cells, ">f4", dimension) for cells in (long, short)]
     states.put(
         found,
@@ -55,8 +56,9 @@ def read_states(
             recent=np.frombuffer(b"".join(recent), "<u8").reshape(-1, HORIZON_EVENTS),
         ),
     )
-    merged = zip(names, columns[-1], strict=True)
-    return states, generation, {name: account for name, account in merged if account is not None}
+    merged = zip(names, columns[-2], strict=True)
+    aliases = {name: account for name, account in merged if account is not None}
+    return states, generation, aliases, max(columns[-1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ select count(*) from user_preference where %(since)s::timestamptz is null or as_
 
 -- reset_trends --
 -- Trends from zero: the positions go back with the rows, and running flows are fenced off.
-update stream_position set next_offset = start_offset, epoch = epoch + 1, applied = 0, empty = 0
+update stream_position set next_offset = start_offset, epoch = epoch + 1, applied = 0, empty = 0,
+    erased = 0
 where starts_with(flow, 'trends/') or starts_with(flow, 'neighbours/');
 
 -- drop_trends --

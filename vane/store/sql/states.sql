@@ -5,7 +5,7 @@ select 'vector'::regtype::oid::integer;
 -- read_states --
 -- The states of these users, vectors in pgvector's binary form.
 select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint,
-    version, events, event_hash, recent, generation, alias_of
+    version, events, event_hash, recent, generation, alias_of, coalesce(erasure, 0)
 from user_preference where user_id = any(%(users)s);
 
 -- upsert_states --

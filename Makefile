@@ -21,7 +21,7 @@ DATA ?= ../shared/data/movietweetings
 QUALITY ?= build/quality
 EVALUATE_ARGS ?= --baselines
 
-.PHONY: help install tools chromium run test test-faults soak evaluate bench lint lock lock-check schemas
+.PHONY: help install tools chromium run test test-faults soak evaluate bench lint lock lock-check dashboards schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -66,8 +66,13 @@ lock: tools  ## Pin again what the requirements*.in files ask for
 lock-check: tools  ## Check that the lock files are in step with the .in files
 	$(BIN)/python scripts/lock.py --check
 
-schemas: tools  ## Write schemas/json/, docs/settings.md and docs/metrics.md again from the types
+dashboards: tools  ## Write Grafana's dashboards and Prometheus' rules again from grafana/*.py
+	$(BIN)/python -m grafana.generate
+
+schemas: tools  ## Write again what is made from types: schemas/json/, *_pb2*, docs/settings.md, …
 	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
+		schemas/recommender.proto
 	$(BIN)/python scripts/settings_table.py
 	$(BIN)/python scripts/metrics_table.py
 

@@ -41,6 +41,7 @@ class Answer(NamedTuple):
         subjects: what it is about.
         version: of the user's state that it shows; None where it shows no user.
         as_of: the newest event in that state.
+        owner: the user whose token may have it; None: every caller may.
     """
 
     body: bytes
@@ -49,6 +50,7 @@ class Answer(NamedTuple):
     subjects: tuple[str, ...]
     version: int | None = None
     as_of: datetime | None = None
+    owner: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,6 +81,7 @@ class Cache:
     ttl_s: float
     clock: Callable[[], float] = time.monotonic
     floors_max: int = FLOORS_MAX
+    listeners: list[Callable[[Key, Answer], None]] = field(default_factory=list)
     _entries: OrderedDict[Key, _Entry] = field(default_factory=OrderedDict)
     _keys: dict[str, set[Key]] = field(default_factory=dict)
     _floors: OrderedDict[str, _Floor] = field(default_factory=OrderedDict)
@@ -106,7 +109,7 @@ class Cache:
         """Keep an answer whose reading began at `ticket`; False where a hint has overtaken it."""
         floors = [self._floors[name] for name in answer.subjects if name in self._floors]
         overtaken = not all(_reaches(answer, ticket, floor) for floor in floors)
-        if overtaken or ticket < self._refused_before:
+        if overtaken or ticket < self._refused_before or self._has_newer(key, answer):
             return False
         self._remove(key)
         self._entries[key] = _Entry(answer, self.clock())
@@ -114,6 +117,8 @@ class Cache:
             self._keys.setdefault(subject, set()).add(key)
         while len(self._entries) > self.entries_max:
             self._remove(next(iter(self._entries)))
+        for listener in self.listeners:
+            listener(key, answer)
         return True
 
     def drop(self, subject: str, version: int | None = None) -> None:
@@ -148,6 +153,13 @@ class Cache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def _has_newer(self, key: Key, answer: Answer) -> bool:
+        """Two that read at the same time may end in the other order, without any hint."""
+        known = self.get(key)
+        if known is None or known.version is None or answer.version is None:
+            return False
+        return known.version > answer.version
 
     def _remove(self, key: Key) -> None:
         entry = self._entries.pop(key, None)

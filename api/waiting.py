@@ -7,13 +7,41 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from vane.errors import InvalidRequest, Unavailable
 
 POLL_S = 0.05
 """Hints may be missed: positions are read this often while somebody waits."""
+Result = TypeVar("Result")
+
 _TOKEN_BYTES_MAX = 32_768
 _TOKEN = re.compile(r"(\d{1,9})((?:\.\d{1,9}-\d{1,18})+)")
+
+
+async def bounded(work: Awaitable[Result], seconds_max: float) -> Result:
+    """The result of `work` within the time, also where `work` is slow to be cancelled.
+
+    psycopg waits up to 10 s for a hung server to take a cancellation; nobody waits for that here.
+
+    Raises:
+        Unavailable: it took longer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds_max)
+    except asyncio.CancelledError:
+        _abandon(task)
+        raise
+    if not done:
+        _abandon(task)
+        raise Unavailable(f"PostgreSQL: no answer within {seconds_max:.0f} s")
+    return task.result()
+
+
+def _abandon(task: "asyncio.Future[Any]") -> None:
+    task.cancel()
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
 
 @dataclass(frozen=True, slots=True)

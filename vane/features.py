@@ -86,19 +86,19 @@ def _within_list(values: Floats) -> tuple[Floats, Floats]:
     count = len(values)
     if not count:
         return values, values
-    order = np.argsort(-values, axis=0, kind="stable")
-    ordered = np.take_along_axis(values, order, 0)
-    place = np.arange(count)[:, None]
-    first = np.zeros(values.shape, np.int64)
-    first[1:] = np.where(ordered[1:] < ordered[:-1], place[1:], 0)
-    first = np.maximum.accumulate(first, axis=0)
-    ranks = np.empty(values.shape, np.float32)
-    np.put_along_axis(ranks, order, first.astype(np.float32), 0)
-    lowest = ordered[-1]
-    ranks[(values <= lowest) | (values == 0)] = count
+    columns = np.ascontiguousarray(values.T)  # sorting along the columns' memory is much faster
+    order = np.argsort(-columns, axis=1)
+    ordered = np.take_along_axis(columns, order, 1)
+    first = np.zeros(columns.shape, np.int32)
+    first[:, 1:] = np.where(ordered[:, 1:] < ordered[:, :-1], np.arange(1, count), 0)
+    np.maximum.accumulate(first, axis=1, out=first)
+    ranks = np.empty(columns.shape, np.float32)
+    np.put_along_axis(ranks, order, first, 1)
+    lowest, highest = ordered[:, -1:], ordered[:, :1]
+    ranks[(columns <= lowest) | (columns == 0)] = count
     floor = np.minimum(lowest, 0)
-    shares = (values - floor) / (ordered[0] - floor + np.float32(1e-12))
-    return ranks, shares
+    shares = (columns - floor) / (highest - floor + np.float32(1e-12))
+    return ranks.T, shares.T
 
 
 def _item(table: ItemTable, numbers: Ints, now_us: int) -> Doubles:

@@ -159,28 +159,46 @@ def follow(
     rows = [neighbours[int(taste.recent[place])] for place in places]
     if not rows:
         return Followed(np.zeros(0, np.int64), np.zeros((0, len(FOLLOWED))))
-    place = np.repeat(places, [len(row.items) for row in rows])
-    numbers, slot = np.unique(np.concatenate([row.items for row in rows]), return_inverse=True)
-    shares = _shares(rows, now_us)
-    scores = np.zeros((len(numbers), len(FOLLOWED)))
+    numbers, slot = grouped(np.concatenate([row.items for row in rows]))
+    sizes = [len(row.items) for row in rows]
+    ends, place = np.cumsum(sizes), np.array(places)
+    shares = _shares(rows, sizes, now_us)
+    scores = np.zeros((len(FOLLOWED), len(numbers)))
     for kind, half_life in enumerate(_QUERY_HALF_LIVES):
-        scores[:, kind] = np.bincount(
-            slot, shares[:, kind] * np.exp2(-place / half_life), len(numbers)
-        )
-    early = place < NEXT_RECENT
-    scores[:, 3] = np.bincount(slot[early], (shares[:, 3] * np.exp2(-place))[early], len(numbers))
-    last = place == 0
-    scores[slot[last], 4] = shares[last, 1]
-    closest = place < CLOSEST_TOGETHER
-    np.maximum.at(scores[:, 5], slot[closest], shares[closest, 0])
-    mass = _mass(table, numbers, now_us)
-    scores[:, :3] /= (mass + 1.0) ** _MASS_POWERS
-    scores[:, 5] /= np.sqrt(mass[:, 0] + 1.0)
-    return Followed(numbers, scores)
+        faded = shares[kind] * np.repeat(np.exp2(-place / half_life), sizes)
+        scores[kind] = np.bincount(slot, faded, len(numbers))
+    early = _reach(place, ends, NEXT_RECENT)
+    faded = (shares[NEXT] * np.repeat(np.exp2(-place), sizes))[:early]
+    scores[3] = np.bincount(slot[:early], faded, len(numbers))
+    last = _reach(place, ends, 1)
+    scores[4, slot[:last]] = shares[1, :last]
+    near = _reach(place, ends, CLOSEST_TOGETHER)
+    np.maximum.at(scores[5], slot[:near], shares[0, :near])
+    damping = np.log2(_mass(table, numbers, now_us) + 1.0)
+    scores[:NEXT] *= np.exp2(-_MASS_POWERS[:, None] * damping)
+    scores[5] *= np.exp2(-0.5 * damping[0])
+    return Followed(numbers, scores.T)
 
 
-def _shares(rows: Sequence[Neighbours], now_us: int) -> Doubles:
-    """What each neighbour of each row has, (m, 4): together and next.
+def grouped(numbers: Ints) -> tuple[Ints, NDArray[np.intp]]:
+    """The distinct numbers, ascending, and for each of n which one it is, (n,)."""
+    order = np.argsort(numbers)
+    ordered = numbers[order]
+    first = np.ones(len(numbers), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    slot = np.empty(len(numbers), np.intp)
+    slot[order] = np.cumsum(first) - 1
+    return ordered[first], slot
+
+
+def _reach(place: Ints, ends: Ints, limit: int) -> int:
+    """How many neighbours there are of the rows whose place, ascending, is below the limit."""
+    rows = int(np.searchsorted(place, limit))
+    return int(ends[rows - 1]) if rows else 0
+
+
+def _shares(rows: Sequence[Neighbours], sizes: Sequence[int], now_us: int) -> Doubles:
+    """What each neighbour of each row has, (4, m): together and next.
 
     Togetherness is relative to the root of the item's own mass, next to all transitions from it.
     """
@@ -190,15 +208,17 @@ def _shares(rows: Sequence[Neighbours], now_us: int) -> Doubles:
     away = np.array([row.next_mass for row in rows]) * left[:, NEXT]
     left[:, :NEXT] /= np.sqrt(np.maximum(mass, 1e-9))
     left[:, NEXT] /= away + 1.0
-    shares = np.repeat(left, [len(row.items) for row in rows], axis=0)
-    shares[:, :NEXT] *= np.concatenate([row.together for row in rows])
-    shares[:, NEXT] *= np.concatenate([row.next for row in rows])
+    shares = np.repeat(left.T, sizes, axis=1)
+    shares[:NEXT] *= np.concatenate([row.together for row in rows]).T
+    shares[NEXT] *= np.concatenate([row.next for row in rows])
     return shares
 
 
 def _mass(table: ItemTable, numbers: Ints, now_us: int) -> Doubles:
-    heats = table.heats[numbers][:, _MASS_COLUMNS]
-    return np.asarray(np.exp2(np.minimum(heats - now_us / 1e6 * _MASS_RATES, 60.0)))
+    """(3, n): how much happened on each item, decayed to now."""
+    heats = table.heats.take(numbers, axis=0).T[_MASS_COLUMNS]
+    heats -= now_us / 1e6 * _MASS_RATES[:, None]
+    return np.asarray(np.exp2(np.minimum(heats, 60.0, out=heats), out=heats))
 
 
 def candidates(
@@ -212,13 +232,16 @@ def candidates(
     """The union of every source's list, cut by reciprocal rank fusion; best first."""
     blocked = np.zeros(len(table), np.bool_)
     blocked[taste.excluded] = True
-    named = [
-        listed[: BUDGETS[name]]
-        for name, listed in _lists(table, taste, followed, lists, blocked, now_us).items()
-    ]
-    numbers, slot = np.unique(np.concatenate(named), return_inverse=True)
-    ranks = np.concatenate([np.arange(len(listed)) for listed in named])
-    fused = np.bincount(slot, 1.0 / (FUSION + ranks), len(numbers))
+    lists = _lists(table, taste, followed, lists, blocked, now_us)
+    named = np.concatenate([*lists.values()])
+    sizes = [len(listed) for listed in lists.values()]
+    offered = table.selectable(named) & ~blocked[named]
+    before = np.cumsum(offered) - offered
+    starts = np.cumsum(sizes) - sizes
+    rank = before - np.repeat(np.append(before, 0)[starts], sizes)
+    kept = offered & (rank < np.repeat([BUDGETS[name] for name in lists], sizes))
+    numbers, slot = grouped(named[kept])
+    fused = np.bincount(slot, 1.0 / (FUSION + rank[kept]), len(numbers))
     best = np.argsort(-fused, kind="stable")[:wanted]
     return np.asarray(numbers[best])
 
@@ -231,19 +254,17 @@ def _lists(
     blocked: NDArray[np.bool_],
     now_us: int,
 ) -> dict[str, Ints]:
-    """Each source's items that may be shown, best first."""
+    """Each source's items, best first; of some not all that may be shown."""
     named = {name: table.top(place) for place, name in enumerate(POPULAR)}
     named[SEGMENT] = table.top(COLUMNS.index(SEGMENT_HEATS[taste.segment]))
-    for place, name in enumerate(FOLLOWED):
-        score = np.where(blocked[followed.numbers], 0.0, followed.scores[:, place])
+    open_scores = np.where(blocked[followed.numbers], 0.0, followed.scores.T)
+    for name, score in zip(FOLLOWED, open_scores, strict=True):
         best = _best(score, BUDGETS[name])
         named[name] = followed.numbers[best[score[best] > 0]]
     named |= lists
     named[CATEGORY] = _of_categories(table, taste)
     named[ARRIVALS] = table.newest(now_us)
-    return {
-        name: listed[~blocked[listed] & table.selectable(listed)] for name, listed in named.items()
-    }
+    return named
 
 
 def _of_categories(table: ItemTable, taste: Taste) -> Ints:

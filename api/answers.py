@@ -26,6 +26,8 @@ DOCUMENTED = [
     responses.Session,
     responses.Account,
     responses.MergedUser,
+    responses.ApiKeys,
+    responses.NewApiKey,
     responses.Status,
     responses.Health,
     responses.Problem,

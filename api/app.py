@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api import admin, events, health, items, merge, pictures, problems, search, sessions, users
+from api.access import guarded
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.front import Front
 from api.page import page_router
@@ -36,8 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Front)
     problems.install(app)
     for module in (users, items, search, events, sessions, merge, admin, health, pictures):
-        app.include_router(module.router)
-    app.include_router(page_router())
+        app.router.routes += module.router.routes
+    app.router.routes += page_router().routes
+    app.router.routes[:] = guarded(app.router.routes)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

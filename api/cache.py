@@ -38,7 +38,7 @@ class Answer(NamedTuple):
     Attributes:
         etag: names the content, with its quotes.
         route: that gave it, for the metrics.
-        subjects: what it is about.
+        subjects: what it is about; one about a user is for that user's token alone.
         version: of the user's state that it shows; None where it shows no user.
         as_of: the newest event in that state.
         owner: the user whose token may have it; None: every caller may.

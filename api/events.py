@@ -4,6 +4,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from msgspec.structs import replace
 
+from api.access import caller_of
 from api.answers import JSON, SCHEMA_REF, documented
 from api.body import read_body
 from api.ingest import BODY_BYTES_MAX, parse_events
@@ -20,7 +21,7 @@ _BATCH = {"type": "object", "properties": {"events": {"type": "array", "items": 
 @router.post(
     "/v1/events",
     status_code=202,
-    responses=documented(AcceptedEvents, 413, 422, 503, status=202),
+    responses=documented(AcceptedEvents, 401, 403, 413, 422, 503, status=202),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -39,6 +40,8 @@ async def post_events(request: Request) -> Response:
     events, rejected = parse_events(
         await read_body(request, BODY_BYTES_MAX), services.knowledge.tuning, stamp=stamp
     )
+    for user_id in {event.user_id for event in events}:
+        caller_of(request).require_user(user_id)
     services.metrics.events["rejected"].add(len(rejected))
     if not events:
         errors = [FieldError(event.field, event.reason) for event in rejected]

@@ -1,16 +1,19 @@
 """What every request meets first: the admin key, ready answers from the cache, and the metrics."""
 
-import hmac
 import time
-from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access import ADMIN as ADMIN_RULE
+from api.access import admit
 from api.answers import CACHE_CONTROL, JSON, has_tag
 from api.cache import Answer
-from api.problems import problem, problem_response
+from api.callers import Credentials
+from api.problems import error_response
 from api.services import Services
+from vane.errors import Forbidden, Unauthenticated, VaneError
 
 ADMIN = b"/v1/admin"
 
@@ -33,12 +36,12 @@ class Front:
         began = time.perf_counter()
         services: Services = scope["app"].state.services
         scope["path"] = scope["raw_path"].decode("latin-1")
-        status, route = 500, "unmatched"
+        status, route, answered = 500, "unmatched", None
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answered = message["status"], time.perf_counter()
             await send(message)
 
         try:
@@ -46,13 +49,13 @@ class Front:
             if found is not None:
                 route = found.route
                 await _send_ready(scope, watch, found)
-            elif (refused := _admin_problem(services, scope)) is not None:
+            elif (refused := await _admin_problem(scope)) is not None:
                 await refused(scope, receive, watch)
             else:
                 await self._app(scope, receive, watch)
                 route = getattr(scope.get("route"), "path", route)
         finally:
-            seconds = time.perf_counter() - began
+            seconds = (answered or time.perf_counter()) - began  # a stream goes on for hours
             services.metrics.request(scope["method"], route, status, seconds)
 
 
@@ -60,8 +63,9 @@ def _ready(services: Services, scope: Scope) -> Answer | None:
     if scope["method"] != "GET":
         return None
     found = services.cache.get((scope["raw_path"], scope["query_string"]))
-    if found is not None:
-        services.metrics.cache["hit"].add()
+    if found is None or not services.callers.may_read(scope, found.subjects):
+        return None
+    services.metrics.cache["hit"].add()
     return found
 
 
@@ -80,16 +84,17 @@ async def _send_ready(scope: Scope, send: Send, found: Answer) -> None:
     await send({"type": "http.response.body", "body": found.body})
 
 
-def _admin_problem(services: Services, scope: Scope) -> Any:
-    """The refusal of a request to the admin API; None where it may pass."""
+async def _admin_problem(scope: Scope) -> Response | None:
+    """The refusal of a request to the admin API, also to what is not there; None: it may pass."""
     path: bytes = scope["raw_path"]
     if path != ADMIN and not path.startswith(ADMIN + b"/"):
         return None
-    given = Request(scope).headers.get("x-api-key")
-    if not given:
-        body = problem(401, "the admin API needs the admin key in X-API-Key")
-        return problem_response(body, {"WWW-Authenticate": "ApiKey"})
-    expected = services.settings.admin_key
-    if not expected or not hmac.compare_digest(given.encode(), expected.encode()):
-        return problem_response(problem(403, "this is not the admin key"))
+    if Credentials.of(scope).key is None:
+        return error_response(Unauthenticated("the admin API needs an admin key in X-API-Key"))
+    try:
+        await admit(Request(scope), ADMIN_RULE)
+    except Unauthenticated as error:
+        return error_response(Forbidden(str(error)))
+    except VaneError as error:
+        return error_response(error)
     return None

@@ -26,8 +26,12 @@ def checked_text(field: str, text: str, length_max: int = ID_LENGTH_MAX) -> str:
     return text
 
 
-def _path_id(field: str, raw: str) -> str:
-    """An id from the path, which is routed undecoded so that ids may hold any character."""
+def path_id(field: str, raw: str) -> str:
+    """An id from the path, which is routed undecoded so that ids may hold any character.
+
+    Raises:
+        InvalidRequest: it cannot be one.
+    """
     try:
         return checked_text(field, unquote(raw, errors="strict"))
     except UnicodeDecodeError:
@@ -35,11 +39,11 @@ def _path_id(field: str, raw: str) -> str:
 
 
 async def _user_id(user_id: Annotated[str, Path()]) -> str:
-    return _path_id("user_id", user_id)
+    return path_id("user_id", user_id)
 
 
 async def _item_id(item_id: Annotated[str, Path()]) -> str:
-    return _path_id("item_id", item_id)
+    return path_id("item_id", item_id)
 
 
 async def _kind(kind: Annotated[str | None, Query()] = None) -> str | None:

@@ -11,10 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from schemas.responses import FieldError, Problem
-from vane.errors import InvalidEvent, InvalidRequest, Unavailable, VaneError
+from vane.errors import InvalidEvent, InvalidRequest, Unauthenticated, Unavailable, VaneError
 
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER_S = 1
+HEADERS: Mapping[type[VaneError], Mapping[str, str]] = {
+    Unavailable: {"Retry-After": "1"},
+    Unauthenticated: {"WWW-Authenticate": "Bearer, ApiKey"},
+}
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +43,7 @@ def error_response(error: VaneError) -> Response:
     errors = []
     if isinstance(error, InvalidRequest | InvalidEvent):
         errors = [FieldError(error.field, error.reason)]
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if isinstance(error, Unavailable) else {}
+    headers = next((HEADERS[kind] for kind in HEADERS if isinstance(error, kind)), None)
     return problem_response(problem(error.http_status, str(error), *errors), headers)
 
 

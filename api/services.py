@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 
 from api.cache import TRENDS, Answer, Cache, item_subject, user_subject
+from api.callers import Callers
 from api.ingest import EventLog
 from api.knowledge import Knowledge
 from api.metrics import Metrics
@@ -67,6 +68,7 @@ class Services:
     store: ServingStore
     knowledge: Knowledge
     cache: Cache
+    callers: Callers
     events: EventLog
     subscription: Subscription
     publisher: Publisher
@@ -117,11 +119,15 @@ class Services:
                     self.cache.drop(item_subject(item_id))
                 self.cache.drop(TRENDS)
                 self.knowledge.wake()
-            case TrendsHint() | SettingsHint():
+            case TrendsHint():
                 self.knowledge.wake()
+            case SettingsHint():
+                self.knowledge.wake()
+                self.callers.wake()
             case Connected():
                 self.cache.drop_all()
                 self.knowledge.wake()
+                self.callers.wake()
 
     async def follow_hints(self) -> None:
         """Take every hint, for ever."""
@@ -152,13 +158,18 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             store=store,
             knowledge=Knowledge(settings, "vane api"),
             cache=Cache(settings.cache_entries, settings.cache_ttl_ms / 1e3),
+            callers=Callers(settings),
             events=events,
             subscription=Subscription(settings.redis_url),
             publisher=Publisher(settings.redis_url),
         )
         stack.callback(services.publisher.close)
         stack.push_async_callback(services.knowledge.close)
-        following = (services.follow_hints(), services.knowledge.follow())
+        following = (
+            services.follow_hints(),
+            services.knowledge.follow(),
+            services.callers.follow(store),
+        )
         for work in (*following, services.refresh_memory()):
             stack.push_async_callback(_cancel, asyncio.create_task(_reported(work)))
         yield services

@@ -1,21 +1,18 @@
 """Routes that tell a front end who its visitor is: accounts by email, or anonymous ones.
 
-There are no passwords, so this is a login for demos: a shop passes its own user ids.
+There are no passwords. Where access is open this is a login for demos; where it needs keys, a back
+end logs people in by its own means and asks for their tokens, or makes them itself.
 """
 
-import base64
-import hashlib
-import hmac
-import logging
 import re
 import secrets
 import time
-from functools import cache
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
+from api.access import Rule, admit
 from api.answers import JSON, SCHEMA_REF, documented
 from api.body import read_object
 from api.problems import problem, problem_response
@@ -33,7 +30,6 @@ ANONYMOUS = "anon-"
 REGISTERED = "user-"
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
-_log = logging.getLogger(__name__)
 
 
 def _body(name: str) -> dict[str, Any]:
@@ -43,32 +39,34 @@ def _body(name: str) -> dict[str, Any]:
 
 @router.post(
     "/v1/sessions",
-    responses=documented(Session, 404, 413, 422, 503),
+    responses=documented(Session, 401, 403, 404, 413, 422, 503),
     openapi_extra=_body("SessionRequest"),
 )
 async def post_session(request: Request) -> Response:
     """A session for the account with an email address, or for a new anonymous visitor.
 
-    There is no password: whoever knows the address is let in. For demos; a shop passes its own ids.
+    There is no password: where access is open, whoever knows the address is let in; elsewhere it
+    takes an API key with scope ingest.
     """
     wanted = await read_object(request, SessionRequest)
     services = services_of(request)
     if wanted.email is None:
         user_id = ANONYMOUS + secrets.token_urlsafe(ID_BYTES)
     else:
+        await admit(request, Rule("ingest"))
         email = _checked_email(wanted.email)
         account = await find_account(services.store, email)
         if account is None:
             raise NotFound(f"no account for {email}; create one with POST /v1/accounts")
         user_id = account.user_id
-    session = Session(user_id, session_token(services.settings.admin_key, user_id, time.time()))
+    session = Session(user_id, services.callers.tokens.session(user_id, time.time()))
     return Response(msgspec.json.encode(session), media_type=JSON)
 
 
 @router.post(
     "/v1/accounts",
     status_code=201,
-    responses=documented(Account, 409, 413, 422, 503, status=201),
+    responses=documented(Account, 401, 403, 409, 413, 422, 503, status=201),
     openapi_extra=_body("AccountRequest"),
 )
 async def post_account(request: Request) -> Response:
@@ -84,33 +82,8 @@ async def post_account(request: Request) -> Response:
     return Response(msgspec.json.encode(account), 201, media_type=JSON)
 
 
-def session_token(secret: str, user_id: str, issued_s: float) -> str:
-    """User id and time of issue (seconds since 1970), signed by HMAC-SHA256; URL-safe.
-
-    Args:
-        secret: the admin key, from which the signing key is derived; empty: one of this process.
-        user_id: of the visitor.
-        issued_s: now.
-    """
-    payload = _text(msgspec.json.encode({"user_id": user_id, "issued": int(issued_s)}))
-    signature = hmac.digest(_signing_key(secret), payload.encode(), hashlib.sha256)
-    return f"{payload}.{_text(signature)}"
-
-
-@cache
-def _signing_key(secret: str) -> bytes:
-    if not secret:
-        _log.warning("VANE_ADMIN_KEY is not set: session tokens are signed by this process alone")
-        return secrets.token_bytes(32)
-    return hmac.digest(secret.encode(), b"vane session", hashlib.sha256)
-
-
 def _checked_email(text: str) -> str:
     email = text.strip()
     if not email.isprintable() or not _ADDRESS.fullmatch(email):
         raise InvalidRequest("email", "expected an address such as john1@example.com")
     return email
-
-
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -152,6 +152,34 @@ class MergedUser(Struct, frozen=True):
     version: int
 
 
+class ApiKey(Struct, frozen=True):
+    """A key of the API, without its secret."""
+
+    id: int
+    name: str
+    scopes: list[Literal["read", "ingest", "admin"]]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    """To about a minute."""
+    replaces: int | None
+    """The key of which it is the rotation."""
+
+
+class ApiKeys(Struct, frozen=True):
+    """`GET /v1/admin/keys`: all that were ever made, oldest first."""
+
+    keys: list[ApiKey]
+
+
+class NewApiKey(Struct, frozen=True):
+    """`POST /v1/admin/keys` and its rotation: the secret is shown here, once."""
+
+    secret: str
+    key: ApiKey
+
+
 class PartitionStatus(Struct, frozen=True):
     """Where a flow stands in a partition."""
 

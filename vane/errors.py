@@ -6,6 +6,8 @@ VaneError
 │   └── InputFileError      … this line of the file
 ├── InvalidEvent            dead-letter the message and go on
 ├── InvalidRequest          the HTTP client corrects the named field; 422
+├── Unauthenticated         the client says who it is, with a key or token that is valid now; 401
+├── Forbidden               the client does without, or comes with a key or token that may; 403
 ├── NotFound                404
 ├── Unavailable             try again later; 503
 ├── UnusableModel           refuse the learned model and go on with the default one
@@ -65,6 +67,18 @@ class InvalidRequest(VaneError):  # noqa: N818
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
         self.field, self.reason = field, reason
+
+
+class Unauthenticated(VaneError):  # noqa: N818
+    """The request needs a key or a token, and has none that is valid now."""
+
+    http_status = 401
+
+
+class Forbidden(VaneError):  # noqa: N818
+    """The key or token is valid, and not for this."""
+
+    http_status = 403
 
 
 class NotFound(VaneError):  # noqa: N818

@@ -30,7 +30,7 @@ class Settings:
     jwt_algorithm: Literal["HS256", "RS256", "ES256", "EdDSA"] = _setting(
         "HS256", "the one algorithm of your users' tokens (JWT)"
     )
-    jwt_secret: str = _setting("", "shared secret of HS256, 32 bytes or more; empty: no such tokens")
+    jwt_secret: str = _setting("", "shared secret of HS256, at least 32 bytes; empty: none")
     jwt_key_file: str = _setting("", "file with the public key of the others: PEM or JWKS")
     jwt_issuer: str = _setting("", "issuer (iss) that your users' tokens must name")
     jwt_audience: str = _setting("", "audience (aud) that your users' tokens must name")

@@ -20,6 +20,7 @@ from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, Json, command_settings
 from vane.cli.output import console, print_json, print_table, table
 from vane.errors import InvalidRequest, UsageError
+from vane.settings import with_access
 from vane.store.connection import connect
 from vane.store.serving import ServingStore, open_store
 from vane.store.status import read_status
@@ -27,6 +28,14 @@ from vane.store.tuning import read_tuning
 
 Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="How many items.")]
 Body = TypeVar("Body", bound=msgspec.Struct)
+
+
+ACCESS = {
+    "open": "access is open: whoever reaches this address may read and send events for any user; "
+    "the admin API needs its key (VANE_ACCESS=keys: every call does)",
+    "keys": "access is by API keys (vane keys create) and by users' tokens",
+}
+"""What the start of the API says of `VANE_ACCESS`."""
 
 
 def recommend(
@@ -137,8 +146,9 @@ def api(
     from vane.cli.up import usable_port  # noqa: PLC0415
 
     watch_parent()
-    settings = command_settings(data_dir)
+    settings = with_access(command_settings(data_dir), host)
     free = usable_port(port)
+    typer.echo(ACCESS[settings.access], err=True)
     asyncio.run(serve(settings, host, free, lambda: _announce(host, free)))
 
 

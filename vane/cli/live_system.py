@@ -42,7 +42,7 @@ START_S = 240.0
 STOP_S = 120.0
 REQUEST_TIMEOUT_S = 30.0
 
-SCRATCH = {"clock": "event", "cache_ttl_ms": "0", "trends_flush_ms": "20"}
+SCRATCH = {"clock": "event", "cache_ttl_ms": "0", "trends_flush_ms": "20", "access": "open"}
 """Settings of a Vane of our own: in a replay an old event is now, and a second may be hours."""
 
 Told = Callable[[str, int, int], None]

@@ -1,0 +1,140 @@
+"""Who may call what: a rule for each route, held in front of it before anything else is looked at.
+
+A route that the table lacks is refused when the application is made, so none is open by oversight.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from typing import Literal, NamedTuple
+
+from fastapi import Request
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api.callers import BEARER, EVERYONE, Caller, Credentials
+from api.params import path_id
+
+KeyScope = Literal["read", "ingest", "admin"]
+
+
+class Rule(NamedTuple):
+    """What a call needs where access is by keys; where it is open, only `admin` needs a key.
+
+    Attributes:
+        scope: that an API key must have, whichever user the call is about; None: nothing is needed.
+        tokens: which users' tokens will do instead: none, any, or that of the user whom the path or
+            the query names as `user_id`. "body": the route reads whom the call is about and asks
+            `caller_of(request).require_user(user_id)` itself.
+        in_query: whether a token may come as `?access_token=`, where headers cannot be sent.
+    """
+
+    scope: KeyScope | None
+    tokens: Literal["none", "any", "path", "query", "body"] = "none"
+    in_query: bool = False
+
+
+OPEN = Rule(None)
+CATALOGUE = Rule("read", "any")
+OWN = Rule("read", "path")
+ADMIN = Rule("admin")
+
+RULES: Mapping[str, Rule] = {
+    "GET /v1/users/{user_id:path}/recommendations": OWN,
+    "GET /v1/users/{user_id:path}/recommendations/stream": Rule("read", "path", in_query=True),
+    "GET /v1/users/{user_id:path}/profile": OWN,
+    "POST /v1/users/{user_id:path}/merge": Rule("ingest", "path"),
+    "GET /recommend/{user_id:path}": OWN,
+    "GET /v1/items/{item_id:path}/similar": CATALOGUE,
+    "GET /v1/items/{item_id:path}": CATALOGUE,
+    "GET /v1/trending": CATALOGUE,
+    "GET /v1/users/{user_id:path}/neighbours": OWN,
+    "POST /v1/recommendations": Rule("read", "body"),
+    "GET /v1/feed": Rule("read", "query"),
+    "GET /v1/search": Rule("read", "query"),
+    "GET /v1/suggestions": CATALOGUE,
+    "POST /v1/events": Rule("ingest", "body"),
+    "POST /v1/sessions": OPEN,  # of a visitor; with an email it needs a key
+    "POST /v1/accounts": Rule("ingest"),
+    "GET /v1/admin/status": ADMIN,
+    "GET /livez": OPEN,
+    "GET /readyz": OPEN,
+    "GET /metrics": OPEN,
+    "GET /openapi.json": OPEN,
+    "GET /docs": OPEN,
+    "GET /docs/oauth2-redirect": OPEN,
+    "GET /pictures/{item_id}.svg": OPEN,
+    "GET /": OPEN,
+    "GET /web/{name:path}": OPEN,
+}
+"""Method and path of every route → its rule."""
+
+
+def guarded(routes: Sequence[BaseRoute]) -> Iterator[Route]:
+    """The routes, each behind its rule.
+
+    Raises:
+        LookupError: a route has none.
+    """
+    for route in routes:
+        assert isinstance(route, Route)
+        behind = copy(route)  # routes of a module are shared by applications
+        behind.app = _Guard(route.app, rule_of(route))
+        yield behind
+
+
+def rule_of(route: Route) -> Rule:
+    """The rule of a route.
+
+    Raises:
+        LookupError: it has none.
+    """
+    methods = sorted((route.methods or set()) - {"HEAD"})
+    rules = {RULES.get(f"{method} {route.path}") for method in methods}
+    if len(rules) != 1 or None in rules:
+        raise LookupError(f"{'/'.join(methods)} {route.path} needs a rule in api/access.py")
+    (rule,) = rules
+    assert rule is not None
+    return rule
+
+
+def caller_of(request: Request) -> Caller:
+    """Who makes a call that its rule has let pass."""
+    caller: Caller = request.scope["vane.caller"]
+    return caller
+
+
+async def admit(request: Request, rule: Rule) -> Caller:
+    """Who makes a call, where the rule lets that one pass; whose answer it may have is not asked.
+
+    Raises:
+        Unauthenticated: nothing says who calls, or it is not valid now.
+        Forbidden: the key has not the scope, or a token does not do.
+        Unavailable: the keys were never read, and PostgreSQL does not answer.
+    """
+    callers = request.app.state.services.callers
+    if rule.scope is None or (callers.open and rule.scope != "admin"):
+        return EVERYONE
+    given = Credentials.of(request.scope)
+    if rule.in_query and given == Credentials(None):
+        token = request.query_params.get("access_token", "")
+        given = Credentials(None, BEARER + token.encode() if token else None)
+    caller: Caller = await callers.find(given)
+    if caller.user_id is None or rule.tokens == "none":
+        caller.require_scope(rule.scope)
+    return caller
+
+
+class _Guard:
+    """A route behind its rule."""
+
+    def __init__(self, app: ASGIApp, rule: Rule) -> None:
+        self._app, self._rule = app, rule
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        scope["vane.caller"] = caller = await admit(request, self._rule)
+        if self._rule.tokens == "path":
+            caller.require_user(path_id("user_id", request.path_params["user_id"]))
+        elif self._rule.tokens == "query" and (wanted := request.query_params.get("user_id")):
+            caller.require_user(wanted)
+        await self._app(scope, receive, send)

@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.callers import BEARER, EVERYONE, Caller, Credentials
+from api.callers import BEARER, EVERYONE, Caller, Callers, Credentials
 from api.params import path_id
 
 KeyScope = Literal["read", "ingest", "admin"]
@@ -104,21 +104,25 @@ def caller_of(request: Request) -> Caller:
 
 
 async def admit(request: Request, rule: Rule) -> Caller:
-    """Who makes a call, where the rule lets that one pass; whose answer it may have is not asked.
+    """As `admitted`, by what came with a request; whether the user is its own is not asked."""
+    given = Credentials.of(request.scope)
+    if rule.in_query and given == Credentials(None):
+        token = request.query_params.get("access_token", "")
+        given = Credentials(None, BEARER + token.encode() if token else None)
+    return await admitted(request.app.state.services.callers, rule, given)
+
+
+async def admitted(callers: Callers, rule: Rule, given: Credentials) -> Caller:
+    """Who makes a call, where the rule lets that one pass.
 
     Raises:
         Unauthenticated: nothing says who calls, or it is not valid now.
         Forbidden: the key has not the scope, or a token does not do.
         Unavailable: the keys were never read, and PostgreSQL does not answer.
     """
-    callers = request.app.state.services.callers
     if rule.scope is None or (callers.open and rule.scope != "admin"):
         return EVERYONE
-    given = Credentials.of(request.scope)
-    if rule.in_query and given == Credentials(None):
-        token = request.query_params.get("access_token", "")
-        given = Credentials(None, BEARER + token.encode() if token else None)
-    caller: Caller = await callers.find(given)
+    caller = await callers.find(given)
     if caller.user_id is None or rule.tokens == "none":
         caller.require_scope(rule.scope)
     return caller

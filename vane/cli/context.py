@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -101,3 +102,8 @@ def parse_moment(text: str | None) -> datetime | None:
     except ValueError:
         raise UsageError(f"--since {text!r} is no date or time, such as 2026-01-31") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def own_command(*arguments: str) -> list[str]:
+    """The command line of `vane` with these arguments, in this very Python."""
+    return [sys.executable, "-m", "vane", *arguments]

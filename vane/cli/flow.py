@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from vane.child import watch_parent
-from vane.cli.context import DataDir, command_settings
+from vane.cli.context import DataDir, command_settings, own_command
 from vane.cli.fleet import Fleet
-from vane.cli.machine import FLOWS, own_command
 from vane.errors import UsageError
+from vane.metrics import FLOWS
 
 MetricsPort = Annotated[
     int | None,

@@ -17,9 +17,8 @@ import msgspec
 import numpy as np
 
 from vane.cli.applied import Target, wait_applied
-from vane.cli.context import ADDRESSES
+from vane.cli.context import ADDRESSES, own_command
 from vane.cli.input_file import Keyed
-from vane.cli.machine import own_command
 from vane.cli.produce import TopicWriter
 from vane.cli.site_log import SiteLog, item_message
 from vane.contest import Answer, listed

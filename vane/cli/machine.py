@@ -2,12 +2,11 @@
 
 import os
 import secrets
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vane.cli.context import ADDRESSES, FOREVER
+from vane.cli.context import ADDRESSES, FOREVER, own_command
 from vane.embedded.broker import LOOPBACK, Broker, free_port
 from vane.embedded.child import VaneChild
 from vane.embedded.folder import DataFolder, Endpoints, write_private
@@ -117,11 +116,6 @@ class Machine:
         self.settings = replace(settings, **addresses)
         own = EmbeddedLogs(self.settings)
         self.supervisor = Supervisor(postgres, redis, broker, stages, own, say)
-
-
-def own_command(*arguments: str) -> list[str]:
-    """The command line of `vane` with these arguments, in this very Python."""
-    return [sys.executable, "-m", "vane", *arguments]
 
 
 def _metrics_ports(first: int, flows: Sequence[str]) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """What every request meets first: the admin key, ready answers from the cache, and the metrics."""
 
+import asyncio
 import time
 
 from starlette.requests import Request
@@ -13,9 +14,11 @@ from api.cache import Answer
 from api.callers import Credentials
 from api.problems import error_response
 from api.services import Services
-from vane.errors import Forbidden, Unauthenticated, VaneError
+from vane.errors import Forbidden, Unauthenticated, Unavailable, VaneError
 
 ADMIN = b"/v1/admin"
+REQUEST_S_MAX = 16.0
+"""Until an answer begins; the longest wait that a client may ask for, and a list, fit in."""
 
 
 class Front:
@@ -52,11 +55,27 @@ class Front:
             elif (refused := await _admin_problem(scope)) is not None:
                 await refused(scope, receive, watch)
             else:
-                await self._app(scope, receive, watch)
+                await self._in_time(scope, receive, watch)
                 route = getattr(scope.get("route"), "path", route)
         finally:
             seconds = (answered or time.perf_counter()) - began  # a stream goes on for hours
             services.metrics.request(scope["method"], route, status, seconds)
+
+    async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; 503 where no answer has begun in time."""
+        try:
+            async with asyncio.timeout(REQUEST_S_MAX) as deadline:
+
+                async def begin(message: Message) -> None:
+                    deadline.reschedule(None)
+                    await send(message)
+
+                await self._app(scope, receive, begin)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            late = Unavailable(f"no answer within {REQUEST_S_MAX:g} s")
+            await error_response(late)(scope, receive, send)
 
 
 def _ready(services: Services, scope: Scope) -> Answer | None:

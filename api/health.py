@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import JSON, documented
 from api.services import Services, services_of
+from api.waiting import bounded
 from schemas.responses import Health
 from vane.errors import Unavailable
 
@@ -36,10 +37,12 @@ async def readyz(request: Request) -> Response:
 async def readiness(services: Services) -> tuple[bool, dict[str, str]]:
     """Whether all that is needed answers, and "ok" or what is wrong for each dependency."""
     postgres, kafka = await asyncio.gather(
-        _state(services.store.ping()), _state(services.events.ping())
+        _state(services.store.ping(), "PostgreSQL"), _state(services.events.ping(), "Kafka")
     )
     redis = "ok" if services.subscription.connected else "no subscription"
     found = {"postgres": postgres, "kafka": kafka, "redis": redis}
+    if services.ending:
+        return False, {**found, "process": "ends soon"}
     return all(found[name] == "ok" for name in NEEDED), found
 
 
@@ -50,11 +53,9 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
-async def _state(ping: Awaitable[None]) -> str:
+async def _state(ping: Awaitable[None], who: str) -> str:
     try:
-        await asyncio.wait_for(ping, READY_TIMEOUT_S)
-    except TimeoutError:
-        return f"no answer within {READY_TIMEOUT_S:.0f} s"
+        await bounded(ping, READY_TIMEOUT_S, who)
     except Unavailable as error:
         return str(error)
     return "ok"

@@ -3,20 +3,28 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
+from fastapi import FastAPI
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
 from api.app import create_app
+from api.front import REQUEST_S_MAX
 from vane.settings import Settings
 
 BACKLOG = 1_024
-"""Connections that wait, and requests that are worked on at a time."""
+"""Connections that wait to be accepted."""
+CONNECTIONS_MORE = 4_096
+"""Connections at a time, beside those of streams."""
 PROBE_S = 0.02
 
 
 async def serve(settings: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests in flight.
+    """Serve until SIGTERM or SIGINT.
+
+    Then readiness fails for `shutdown_grace_ms`, so that nobody sends new requests; streams are
+    ended, and requests in flight finish. A second signal ends the grace.
 
     Args:
         settings: of the application.
@@ -24,23 +32,53 @@ async def serve(settings: Settings, host: str, port: int, ready: Callable[[], No
         port: a free one.
         ready: called once requests are answered.
     """
+    app = create_app(settings)
     server = Server(
-        create_app(settings),
+        app,
         host,
         port,
         interface=Interfaces.ASGI,
         backlog=BACKLOG,
+        backpressure=CONNECTIONS_MORE + settings.streams_max,
         websockets=False,
         log_enabled=False,
     )
-    loop = asyncio.get_running_loop()
+    loop, signals = asyncio.get_running_loop(), _Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+        loop.add_signal_handler(number, signals.take)
     probe = asyncio.create_task(_await_answer(host, port, ready))
+    serving = asyncio.create_task(server.serve())
+    ending = asyncio.create_task(_end(app, signals, settings.shutdown_grace_ms / 1e3))
     try:
-        await server.serve()
+        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait_for(serving, REQUEST_S_MAX)
     finally:
         probe.cancel()
+        ending.cancel()
+
+
+class _Signals:
+    """The first signal asks for the end, the second one for a sudden end."""
+
+    def __init__(self) -> None:
+        self.first, self.second = asyncio.Event(), asyncio.Event()
+
+    def take(self) -> None:
+        """A signal came."""
+        (self.second if self.first.is_set() else self.first).set()
+
+
+async def _end(app: FastAPI, signals: _Signals, grace_s: float) -> None:
+    """Wait for the signal, then until the server may stop."""
+    await signals.first.wait()
+    if not hasattr(app.state, "services"):
+        return
+    app.state.services.ending = True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(grace_s):
+            await signals.second.wait()
+    app.state.services.streams.close()
 
 
 async def _await_answer(host: str, port: int, ready: Callable[[], None]) -> None:

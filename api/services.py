@@ -4,29 +4,34 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import Request
 
-from api.cache import TRENDS, Answer, Cache, item_subject, user_subject
+from api.cache import TRENDS, Answer, Cache, Key, item_subject, user_subject
 from api.callers import Callers
 from api.ingest import EventLog
 from api.knowledge import Knowledge
 from api.metrics import Metrics
 from api.recommend import list_name, trending
 from api.recommender import Query, Recommender
-from api.waiting import AppliedOffsets
+from api.stream_hub import StreamHub
+from api.waiting import AppliedOffsets, bounded
 from schemas.events import CatalogHint, PreferenceHint, SettingsHint, TrendsHint
 from schemas.responses import ListedItem, Recommendations
 from vane.bus import Connected, Hint, Publisher, Subscription
 from vane.errors import Unavailable
 from vane.settings import Settings
 from vane.store.serving import ServingStore, open_store
+from vane.store.versions import user_versions
 
 MEMORY_ITEMS = 100
 MEMORY_REFRESH_S = 30.0
 MEMORY_RETRY_S = 2.0
+ANSWER_S_MAX = 4.0
+"""Longest time to compute an answer, whatever PostgreSQL does; then the fallbacks."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +67,7 @@ class Memory:
 
 @dataclass(slots=True)
 class Services:
-    """The parts of a running API process."""
+    """The parts of a running API process; `ending`: it wants no more traffic, as it stops soon."""
 
     settings: Settings
     store: ServingStore
@@ -76,12 +81,24 @@ class Services:
     memory: Memory = field(default_factory=Memory)
     recommender: Recommender = field(init=False)
     applied: AppliedOffsets = field(init=False)
+    streams: StreamHub = field(init=False)
+    ending: bool = False
     _database_away: bool = False
 
     def __post_init__(self) -> None:
         self.recommender = Recommender(self.store, self.knowledge)
         self.knowledge.listeners.append(lambda _items: self.cache.drop(TRENDS))
         self.applied = AppliedOffsets(self.store.applied_offsets)
+        self.streams = StreamHub(
+            self.fill,
+            partial(user_versions, self.store),
+            self.cache.get,
+            recheck_s=self.cache.ttl_s,
+            readers_max=self.settings.streams_max,
+        )
+        self.cache.listeners.append(self.streams.filled)
+        self.knowledge.listeners.append(self.streams.items_changed)
+        self.metrics.streams.follow(lambda: self.streams.readers)
         self.metrics.cache_entries.follow(lambda: len(self.cache))
         self.metrics.redis_connected.follow(lambda: self.subscription.connected)
 
@@ -95,6 +112,39 @@ class Services:
             self._database_away = False
             self.cache.drop_all()
             self.applied.forget()
+            self.streams.look()
+
+    async def compute(self, build: Callable[[], Awaitable[Answer]]) -> Answer:
+        """An answer within `ANSWER_S_MAX`; tells what it shows of PostgreSQL.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        try:
+            found = await bounded(build(), ANSWER_S_MAX, "PostgreSQL")
+        except Unavailable:
+            self.database_failed()
+            raise
+        self.database_answered()
+        self.note_served(found)
+        return found
+
+    async def fill(self, key: Key, build: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Compute an answer and keep it, unless a hint has overtaken it."""
+        ticket = self.cache.begin()
+        found = await self.compute(build)
+        self.metrics.cache["miss"].add()
+        if not self.cache.put(key, found, ticket):
+            self.metrics.cache["overtaken"].add()
+        return found
+
+    def last_known(self, key: Key) -> tuple[Answer, float] | None:
+        """An answer from before PostgreSQL went away, and its age in seconds."""
+        known = self.cache.last_known(key)
+        if known is not None:
+            self.metrics.cache["last_known"].add()
+            self.metrics.fallbacks["last_known"].add()
+        return known
 
     def note_served(self, found: Answer) -> None:
         """Measure how old the events are that an answer is the first one to show.
@@ -113,6 +163,7 @@ class Services:
                 self.metrics.hint_delay.observe(max(time.time() - hint.ts, 0.0))
                 for user_id, version in hint.changes:
                     self.cache.drop(user_subject(user_id), version)
+                    self.streams.user_changed(user_id, version)
                 self.applied.advance(hint.log, hint.partition, hint.next_offset)
             case CatalogHint():
                 for item_id in hint.items:
@@ -127,6 +178,7 @@ class Services:
             case Connected():
                 self.cache.drop_all()
                 self.knowledge.wake()
+                self.streams.look()
                 self.callers.wake()
 
     async def follow_hints(self) -> None:
@@ -169,6 +221,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             services.follow_hints(),
             services.knowledge.follow(),
             services.callers.follow(store),
+            services.streams.run(),
         )
         for work in (*following, services.refresh_memory()):
             stack.push_async_callback(_cancel, asyncio.create_task(_reported(work)))

@@ -19,13 +19,13 @@ _TOKEN_BYTES_MAX = 32_768
 _TOKEN = re.compile(r"(\d{1,9})((?:\.\d{1,9}-\d{1,18})+)")
 
 
-async def bounded(work: Awaitable[Result], seconds_max: float) -> Result:
+async def bounded(work: Awaitable[Result], seconds_max: float, who: str) -> Result:
     """The result of `work` within the time, also where `work` is slow to be cancelled.
 
     psycopg waits up to 10 s for a hung server to take a cancellation; nobody waits for that here.
 
     Raises:
-        Unavailable: it took longer.
+        Unavailable: it took longer; says `who` gave no answer.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -35,7 +35,7 @@ async def bounded(work: Awaitable[Result], seconds_max: float) -> Result:
         raise
     if not done:
         _abandon(task)
-        raise Unavailable(f"PostgreSQL: no answer within {seconds_max:.0f} s")
+        raise Unavailable(f"{who}: no answer within {seconds_max:g} s")
     return task.result()
 
 

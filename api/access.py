@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import Literal, NamedTuple
 
-from fastapi import Request
+from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.callers import BEARER, EVERYONE, Caller, Callers, Credentials
 from api.params import path_id
-
-KeyScope = Literal["read", "ingest", "admin"]
+from schemas.requests import KeyScope
 
 
 class Rule(NamedTuple):
@@ -56,6 +56,10 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/sessions": OPEN,  # of a visitor; with an email it needs a key
     "POST /v1/accounts": Rule("ingest"),
     "GET /v1/admin/status": ADMIN,
+    "GET /v1/admin/keys": ADMIN,
+    "POST /v1/admin/keys": ADMIN,
+    "POST /v1/admin/keys/{key_id}/rotate": ADMIN,
+    "DELETE /v1/admin/keys/{key_id}": ADMIN,
     "GET /livez": OPEN,
     "GET /readyz": OPEN,
     "GET /metrics": OPEN,
@@ -97,6 +101,17 @@ def rule_of(route: Route) -> Rule:
     return rule
 
 
+def allow_origins(app: FastAPI, origins: str) -> None:
+    """Let pages of these origins, comma-separated, call from browsers, and read what they need."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=[origin.strip() for origin in origins.split(",")],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["Authorization", "X-API-Key", "Content-Type", "If-None-Match"],
+        expose_headers=["ETag", "Vane-Applied", "Age", "Retry-After"],
+    )
+
+
 def caller_of(request: Request) -> Caller:
     """Who makes a call that its rule has let pass."""
     caller: Caller = request.scope["vane.caller"]
@@ -118,11 +133,13 @@ async def admitted(callers: Callers, rule: Rule, given: Credentials) -> Caller:
     Raises:
         Unauthenticated: nothing says who calls, or it is not valid now.
         Forbidden: the key has not the scope, or a token does not do.
+        TooMany: it has called too often.
         Unavailable: the keys were never read, and PostgreSQL does not answer.
     """
     if rule.scope is None or (callers.open and rule.scope != "admin"):
         return EVERYONE
     caller = await callers.find(given)
+    callers.count(caller)
     if caller.user_id is None or rule.tokens == "none":
         caller.require_scope(rule.scope)
     return caller

@@ -26,6 +26,7 @@ DOCUMENTED = [
     responses.Session,
     responses.Account,
     responses.MergedUser,
+    responses.ApiKey,
     responses.ApiKeys,
     responses.NewApiKey,
     responses.Status,
@@ -35,6 +36,8 @@ DOCUMENTED = [
     requests.SessionRequest,
     requests.AccountRequest,
     requests.MergeRequest,
+    requests.KeyRequest,
+    requests.RotationRequest,
 ]
 
 

@@ -9,8 +9,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import admin, events, health, items, merge, pictures, problems, search, sessions, users
-from api.access import guarded
+from api import admin, events, health, items, keys, merge, pictures, problems, search, sessions, users
+from api.access import allow_origins, guarded
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.front import Front
 from api.page import page_router
@@ -35,8 +35,10 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(Front)
+    if settings.cors_origins:
+        allow_origins(app, settings.cors_origins)
     problems.install(app)
-    for module in (users, items, search, events, sessions, merge, admin, health, pictures):
+    for module in (users, items, search, events, sessions, merge, admin, keys, health, pictures):
         app.router.routes += module.router.routes
     app.router.routes += page_router().routes
     app.router.routes[:] = guarded(app.router.routes)

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from starlette.types import Scope
 
 from api.cache import user_subject
-from vane.errors import Forbidden, SettingError, Unauthenticated, Unavailable
+from api.rates import Rates
+from vane.errors import Forbidden, SettingError, TooMany, Unauthenticated, Unavailable
 from vane.settings import Settings
 from vane.store.keys import LiveKey, live_keys
 from vane.store.serving import ServingStore
@@ -107,6 +108,8 @@ class Callers:
         self.tokens = Tokens(settings, _content(settings.jwt_key_file))
         self._admin = _admin(settings.admin_key)
         self._keys: Mapping[bytes, Caller] = self._admin
+        self._users = Rates(settings.user_calls_per_s_max)
+        self._clients = Rates(settings.key_calls_per_s_max)
         self._used = set[bytes]()
         self._verified: dict[bytes, Caller] = {}
         self._loaded, self._tried, self._wanted = False, asyncio.Event(), asyncio.Event()
@@ -125,9 +128,11 @@ class Callers:
         except Unauthenticated:
             return False
         if caller.user_id is None:
-            return "read" in caller.scopes
-        own = user_subject(caller.user_id)
-        return not any(about != own and about.startswith(USER) for about in subjects)
+            allowed = "read" in caller.scopes
+        else:
+            own = user_subject(caller.user_id)
+            allowed = not any(about != own and about.startswith(USER) for about in subjects)
+        return allowed and not self._wait_s(caller)
 
     async def find(self, given: Credentials) -> Caller:
         """As `known`; while the keys have never been read, a key waits for that.
@@ -162,6 +167,31 @@ class Callers:
             raise Unauthenticated("the key or token has expired")
         return caller
 
+    def count(self, caller: Caller) -> None:
+        """Count a call.
+
+        Raises:
+            TooMany: there were too many before it.
+        """
+        wait_s = self._wait_s(caller)
+        if wait_s:
+            raise TooMany(wait_s)
+
+    def require_consent(self, visitor: str, token: str) -> None:
+        """Pass on what a visitor has agreed to by its token; where access is open, anything.
+
+        Raises:
+            Forbidden: the token is not the visitor's, or not valid now.
+        """
+        if self.open:
+            return
+        try:
+            caller = self.known(Credentials(None, BEARER + token.encode()))
+        except Unauthenticated as error:
+            raise Forbidden(f"visitor_token: {error}") from None
+        if caller.user_id != visitor:
+            raise Forbidden("visitor_token: the token is another user's")
+
     def wake(self) -> None:
         """Keys may have changed: look soon."""
         self._wanted.set()
@@ -193,6 +223,10 @@ class Callers:
             raise
         self._keys = {**_by_digest(keys), **self._admin}
         self._loaded = True
+
+    def _wait_s(self, caller: Caller) -> int:
+        rates = self._clients if caller.user_id is None else self._users
+        return rates.wait_s(caller.name)
 
     def _by_key(self, key: bytes) -> Caller:
         # found by its digest: how long that takes tells nothing about any key

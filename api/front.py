@@ -3,12 +3,9 @@
 import asyncio
 import time
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.access import ADMIN as ADMIN_RULE
-from api.access import admit
 from api.answers import CACHE_CONTROL, JSON, has_tag
 from api.cache import Answer
 from api.callers import Credentials
@@ -52,7 +49,7 @@ class Front:
             if found is not None:
                 route = found.route
                 await _send_ready(scope, watch, found)
-            elif (refused := await _admin_problem(scope)) is not None:
+            elif (refused := await _admin_problem(services, scope)) is not None:
                 await refused(scope, receive, watch)
             else:
                 await self._in_time(scope, receive, watch)
@@ -103,15 +100,16 @@ async def _send_ready(scope: Scope, send: Send, found: Answer) -> None:
     await send({"type": "http.response.body", "body": found.body})
 
 
-async def _admin_problem(scope: Scope) -> Response | None:
+async def _admin_problem(services: Services, scope: Scope) -> Response | None:
     """The refusal of a request to the admin API, also to what is not there; None: it may pass."""
     path: bytes = scope["raw_path"]
     if path != ADMIN and not path.startswith(ADMIN + b"/"):
         return None
-    if Credentials.of(scope).key is None:
+    given = Credentials.of(scope)
+    if given.key is None:
         return error_response(Unauthenticated("the admin API needs an admin key in X-API-Key"))
     try:
-        await admit(Request(scope), ADMIN_RULE)
+        (await services.callers.find(given)).require_scope("admin")
     except Unauthenticated as error:
         return error_response(Forbidden(str(error)))
     except VaneError as error:

@@ -26,17 +26,21 @@ _BODY = {"$ref": SCHEMA_REF.format(name="MergeRequest")}
 
 @router.post(
     "/v1/users/{user_id:path}/merge",
-    responses=documented(MergedUser, 413, 422, 503),
+    responses=documented(MergedUser, 401, 403, 413, 422, 503),
     openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": _BODY}}}},
 )
 async def post_merge(request: Request, user_id: UserId) -> Response:
     """Give a user what an anonymous visitor did, once; call it when the visitor has logged in.
 
     Events under the visitor's id that come later count for the user, too. The same merge again
-    changes nothing. 422 where the visitor was merged into somebody else.
+    changes nothing. 422 where the visitor was merged into somebody else or has an account. Where
+    access is by keys, both must agree: the user by its token or a key with scope ingest, the
+    visitor by `visitor_token`, as there is no way back.
     """
-    visitor = checked_text("visitor", (await read_object(request, MergeRequest)).visitor)
+    wanted = await read_object(request, MergeRequest)
+    visitor = checked_text("visitor", wanted.visitor)
     services = services_of(request)
+    services.callers.require_consent(visitor, wanted.visitor_token or "")
     changes = await asyncio.to_thread(_merge, services.settings, visitor, user_id)
     hint = PreferenceHint(changes, 0, 0, 0, time.time())
     services.take_hint(hint)

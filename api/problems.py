@@ -11,13 +11,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from schemas.responses import FieldError, Problem
-from vane.errors import InvalidEvent, InvalidRequest, Unauthenticated, Unavailable, VaneError
+from vane.errors import (
+    InvalidEvent,
+    InvalidRequest,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    VaneError,
+)
 
 PROBLEM_JSON = "application/problem+json"
-HEADERS: Mapping[type[VaneError], Mapping[str, str]] = {
-    Unavailable: {"Retry-After": "1"},
-    Unauthenticated: {"WWW-Authenticate": "Bearer, ApiKey"},
-}
+RETRY_AFTER_S = 1
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +47,19 @@ def error_response(error: VaneError) -> Response:
     errors = []
     if isinstance(error, InvalidRequest | InvalidEvent):
         errors = [FieldError(error.field, error.reason)]
-    headers = next((HEADERS[kind] for kind in HEADERS if isinstance(error, kind)), None)
-    return problem_response(problem(error.http_status, str(error), *errors), headers)
+    return problem_response(problem(error.http_status, str(error), *errors), _headers(error))
+
+
+def _headers(error: VaneError) -> Mapping[str, str]:
+    match error:
+        case Unavailable():
+            return {"Retry-After": str(RETRY_AFTER_S)}
+        case TooMany():
+            return {"Retry-After": str(error.wait_s)}
+        case Unauthenticated():
+            return {"WWW-Authenticate": "Bearer, ApiKey"}
+        case _:
+            return {}
 
 
 def install(app: FastAPI) -> None:

@@ -159,7 +159,7 @@ class TrendsHint(Struct, gc=False, frozen=True):
 
 
 class SettingsHint(Struct, gc=False, frozen=True):
-    """Redis `vane:settings`, after a change of the settings or of the model that ranks."""
+    """Redis `vane:settings`, after a change of settings, of the model that ranks or of API keys."""
 
-    changed: Literal["settings", "model"]
+    changed: Literal["settings", "model", "keys"]
     ts: float

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from schemas.requests import KeyScope
+
 
 class Reason(Struct, gc=False, frozen=True, omit_defaults=True):
     """Why an item is in a list; `item_id` names the item that caused it."""
@@ -157,7 +159,7 @@ class ApiKey(Struct, frozen=True):
 
     id: int
     name: str
-    scopes: list[Literal["read", "ingest", "admin"]]
+    scopes: list[KeyScope]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None

@@ -8,7 +8,9 @@ VaneError
 ├── InvalidRequest          the HTTP client corrects the named field; 422
 ├── Unauthenticated         the client says who it is, with a key or token that is valid now; 401
 ├── Forbidden               the client does without, or comes with a key or token that may; 403
+├── TooMany                 the client waits as long as it says; 429
 ├── NotFound                404
+├── Gone                    the HTTP client begins again; 410
 ├── Unavailable             try again later; 503
 ├── UnusableModel           refuse the learned model and go on with the default one
 ├── Fenced                  leave the partition to its new owner; exit code 75
@@ -81,10 +83,26 @@ class Forbidden(VaneError):  # noqa: N818
     http_status = 403
 
 
+class TooMany(VaneError):  # noqa: N818
+    """More calls than one caller may make: try again after `wait_s` seconds."""
+
+    http_status = 429
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"too many calls; try again in {wait_s} s")
+        self.wait_s = wait_s
+
+
 class NotFound(VaneError):  # noqa: N818
     """What was asked for does not exist."""
 
     http_status = 404
+
+
+class Gone(VaneError):  # noqa: N818
+    """What was asked for is over: the client begins again."""
+
+    http_status = 410
 
 
 class Unavailable(VaneError):  # noqa: N818

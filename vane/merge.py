@@ -7,7 +7,7 @@ from vane.preference import merge
 from vane.rebuild import DIMENSION, Changes
 from vane.replay import read_current
 from vane.store.connection import Connection, translated
-from vane.store.merge import account_of, lock_users, write_merged
+from vane.store.merge import account_of, has_account, lock_users, write_merged
 from vane.store.tuning import read_tuning
 
 ATTEMPTS_MAX = 3
@@ -26,7 +26,7 @@ def merge_users(connection: Connection, visitor: str, account: str) -> Changes:
         the visitor and the account, each with its version now.
 
     Raises:
-        InvalidRequest: a merge into itself, or the visitor belongs to another account.
+        InvalidRequest: a merge into itself, or the visitor has an account or belongs to another.
         Unavailable: PostgreSQL does not answer, or others hold the rows for too long.
     """
     for attempt in range(1, ATTEMPTS_MAX):
@@ -42,6 +42,8 @@ def _merge_once(connection: Connection, visitor: str, account: str) -> Changes:
         account = account_of(connection, account)
         if visitor == account:
             raise InvalidRequest("visitor", "a user cannot be merged into itself")
+        if has_account(connection, visitor):
+            raise InvalidRequest("visitor", "has an account: only anonymous visitors are merged")
         lock_users(connection, visitor, account)
         tuning, _ = read_tuning(connection)
         users = [visitor, account]

@@ -34,6 +34,15 @@ class Settings:
     jwt_key_file: str = _setting("", "file with the public key of the others: PEM or JWKS")
     jwt_issuer: str = _setting("", "issuer (iss) that your users' tokens must name")
     jwt_audience: str = _setting("", "audience (aud) that your users' tokens must name")
+    user_calls_per_s_max: int = _setting(
+        50, "calls of one user's token, to each API process; 0: any number", 0, 1e6
+    )
+    key_calls_per_s_max: int = _setting(
+        0, "calls with one API key, to each API process; 0: any number", 0, 1e6
+    )
+    cors_origins: str = _setting(
+        "", "origins of front ends elsewhere, comma-separated, such as https://shop.example"
+    )
     session_days: int = _setting(30, "a token of POST /v1/sessions is valid so long", 1, 3_650)
     clock: Literal["wall", "event"] = _setting(
         "wall", "what serving takes for now: the wall clock or the newest committed event"

@@ -65,6 +65,7 @@ COMMANDS = {
         "monitor", "monitor", _OPERATE, "Watch the whole installation, for Prometheus"
     ),
     "grpc": Command("grpc", "grpc", _OPERATE, "Run the API for back ends over gRPC"),
+    "keys": Command("keys", "app", _OPERATE, "Keys of the HTTP API: make, list, rotate, revoke"),
     "migrate": Command("migrate", "migrate", _OPERATE, "Bring the database schema up to date"),
     "config": Command(
         "config", "config", _OPERATE, "Every setting with its value, its source and its meaning"

@@ -30,14 +30,6 @@ Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="How many items."
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
-ACCESS = {
-    "open": "access is open: whoever reaches this address may read and send events for any user; "
-    "the admin API needs its key (VANE_ACCESS=keys: every call does)",
-    "keys": "access is by API keys (vane keys create) and by users' tokens",
-}
-"""What the start of the API says of `VANE_ACCESS`."""
-
-
 def recommend(
     user: Annotated[str, typer.Argument(help="A user's id; an unknown one gets what is popular.")],
     limit: Limit = 10,
@@ -143,12 +135,12 @@ def api(
     Example: `vane api --port 8000`
     """
     from api.server import serve  # noqa: PLC0415 - slow to import, needed by this command alone
-    from vane.cli.up import usable_port  # noqa: PLC0415
+    from vane.cli.up import ACCESS, usable_port  # noqa: PLC0415
 
     watch_parent()
     settings = with_access(command_settings(data_dir), host)
     free = usable_port(port)
-    typer.echo(ACCESS[settings.access], err=True)
+    typer.echo(f"access is {ACCESS[settings.access]}", err=True)
     asyncio.run(serve(settings, host, free, lambda: _announce(host, free)))
 
 

@@ -65,7 +65,7 @@ def _hide(name: str, value: str | int) -> str | int:
     """The value without passwords and keys."""
     if not isinstance(value, str) or not value:
         return value
-    if name == "admin_key":
+    if name in {"admin_key", "jwt_secret"}:
         return HIDDEN
     if not name.endswith("_url"):
         return value

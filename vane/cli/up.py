@@ -20,11 +20,16 @@ from vane.cli.machine import FLOWS, Machine
 from vane.embedded.broker import LOOPBACK, free_port
 from vane.embedded.folder import DataFolder
 from vane.errors import UsageError
-from vane.settings import Settings, load_settings
+from vane.settings import Settings, load_settings, with_access
 from vane.store.accounts import create_demo_accounts
 from vane.store.connection import connect
 
 SIMULATED_RATE = 20.0
+ACCESS = {
+    "open": "open on this machine, only admin needs a key (VANE_ACCESS=keys closes it)",
+    "keys": "by API keys (vane keys create) and users' tokens",
+}
+"""What the start says of `VANE_ACCESS`."""
 
 
 def up(
@@ -163,6 +168,7 @@ class Screen:
         self.say(f"  PostgreSQL  {endpoints.postgres}")
         self.say(f"  Redis       {endpoints.redis}")
         self.say(f"  Admin key   {folder / 'admin.key'}")
+        self.say(f"  Access      {ACCESS[with_access(machine.settings, LOOPBACK).access]}")
         self.say(f"  Logs        {folder / 'logs'}")
         self.say("Ctrl-C stops everything and loses nothing", "dim")
 

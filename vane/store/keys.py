@@ -40,7 +40,7 @@ def create_key(
         lifetime: after which it is refused; None: never.
     """
     secret = _secret()
-    fields = {"name": name, "scopes": list(scopes), "lifetime": lifetime, **_hashed(secret)}
+    fields = {"name": name, "scopes": sorted(set(scopes)), "lifetime": lifetime, **_hashed(secret)}
     with translated():
         row = connection.execute(_SQL["create"], fields).fetchone()
     assert row is not None
@@ -68,15 +68,17 @@ def rotate_key(connection: Connection, key_id: int, grace: timedelta) -> NewApiK
     return NewApiKey(secret, ApiKey(*row))
 
 
-def revoke_key(connection: Connection, key_id: int) -> None:
+def revoke_key(connection: Connection, key_id: int) -> ApiKey:
     """End a key; once more changes nothing.
 
     Raises:
         NotFound: there is no such key.
     """
     with translated():
-        if connection.execute(_SQL["revoke"], {"id": key_id}).fetchone() is None:
-            raise NotFound(f"no API key {key_id}")
+        row = connection.execute(_SQL["revoke"], {"id": key_id}).fetchone()
+    if row is None:
+        raise NotFound(f"no API key {key_id}")
+    return ApiKey(*row)
 
 
 async def live_keys(store: ServingStore, used: Collection[bytes]) -> list[LiveKey]:

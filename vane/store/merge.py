@@ -16,12 +16,22 @@ def account_of(connection: Connection, user: str) -> str:
     return user if row is None else str(row[0])
 
 
+def aliases_of(connection: Connection, account: str) -> list[str]:
+    """The users who were merged into the account."""
+    return [alias for (alias,) in connection.execute(_SQL["aliases_of"], {"user": account})]
+
+
+def has_account(connection: Connection, user: str) -> bool:
+    """Whether a user logs in, so is nobody's visitor."""
+    row = connection.execute(_SQL["has_account"], {"user": user}).fetchone()
+    assert row is not None
+    return bool(row[0])
+
+
 def lock_users(connection: Connection, visitor: str, account: str) -> None:
     """Lock the two, the visitor's waiting events and aliases; make the rows that are missing."""
-    fields = {"user": visitor}
-    connection.execute(_SQL["lock_pending"], fields)
-    aliases = [alias for (alias,) in connection.execute(_SQL["aliases_of"], fields)]
-    users = sorted({visitor, account, *aliases})
+    connection.execute(_SQL["lock_pending"], {"user": visitor})
+    users = sorted({visitor, account, *aliases_of(connection, visitor)})
     connection.execute(_SQL["lock_users"], {"users": users})
 
 

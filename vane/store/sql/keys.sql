@@ -19,7 +19,8 @@ select name, scopes, %(sha256)s, now() + (expires_at - created_at), id from api_
 returning id, name, scopes, created_at, expires_at, revoked_at, last_used_at, replaces;
 
 -- revoke --
-update api_key set revoked_at = coalesce(revoked_at, now()) where id = %(id)s returning id;
+update api_key set revoked_at = coalesce(revoked_at, now()) where id = %(id)s
+returning id, name, scopes, created_at, expires_at, revoked_at, last_used_at, replaces;
 
 -- live --
 select sha256, name, scopes, expires_at from api_key

@@ -1,6 +1,9 @@
 -- account_of --
 select alias_of from user_preference where user_id = %(user)s and alias_of is not null;
 
+-- has_account --
+select exists(select from account where user_id = %(user)s);
+
 -- aliases_of --
 select user_id from user_preference where alias_of = %(user)s;
 

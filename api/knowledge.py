@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from vane.errors import Unavailable
+from vane.errors import Unavailable, UnusableTuning
 from vane.item_table import ItemTable
 from vane.settings import Settings
 from vane.store.connection import Connection, connect
@@ -37,6 +37,7 @@ class Knowledge:
         table: the items; another object after the trends were begun anew.
         model: what ranks.
         tuning: what the operator chose.
+        tuning_trouble: why what the operator chose last cannot be used; empty where it is.
         newest_us: time of the newest event that the table holds.
         listeners: are told after each change of the table which items of the catalogue changed;
             None: the table is another one.
@@ -47,6 +48,7 @@ class Knowledge:
         self.table = ItemTable()
         self.model = default_model()
         self.tuning = Tuning()
+        self.tuning_trouble = ""
         self.newest_us = 0
         self.listeners: list[Callable[[Sequence[str] | None], None]] = []
         self._settings, self._application = settings, application
@@ -141,7 +143,7 @@ class Knowledge:
         try:
             if self._connection is None:
                 self._connection = connect(self._settings, self._application)
-            self.tuning, _ = read_tuning(self._connection)
+            self._read_tuning(self._connection)
             self.model = read_model(self._connection, self.model).model
             if self._changes is None or self._changes.set_back():
                 return self._load(self._connection), []
@@ -149,6 +151,16 @@ class Knowledge:
         except BaseException:
             self._disconnect()  # what was read of the changes is lost: begin anew
             raise
+
+    def _read_tuning(self, connection: Connection) -> None:
+        """Take the tuning; a broken one changes nothing, and is told once."""
+        try:
+            self.tuning, trouble = read_tuning(connection)[0], ""
+        except UnusableTuning as error:
+            trouble = str(error)
+        if trouble and trouble != self.tuning_trouble:
+            _log.error("%s; the last good ones go on", trouble)
+        self.tuning_trouble = trouble
 
     def _load(self, connection: Connection) -> ItemTable:
         table, self._changes = ItemTable(), ItemChanges(connection)

@@ -11,6 +11,7 @@ from vane.metrics import (
     API_REDIS_CONNECTED,
     API_REQUEST_SECONDS,
     API_REQUESTS,
+    API_SETTINGS_BROKEN,
     API_STREAM_ENDS,
     API_STREAM_LISTS,
     API_STREAMS,
@@ -32,6 +33,7 @@ class Metrics:
 
         self.cache, self.fallbacks = by_value(API_CACHE), by_value(API_FALLBACKS)
         self.events, self.hints = by_value(API_EVENTS), by_value(API_HINTS)
+        self.settings_broken = numbers.gauge(API_SETTINGS_BROKEN)
         self.stream_ends = by_value(API_STREAM_ENDS)
         self.stream_lists = numbers.counter(API_STREAM_LISTS)
         self.streams = numbers.gauge(API_STREAMS)

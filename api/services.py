@@ -98,6 +98,7 @@ class Services:
         )
         self.cache.listeners.append(self.streams.filled)
         self.knowledge.listeners.append(self.streams.items_changed)
+        self.metrics.settings_broken.follow(lambda: bool(self.knowledge.tuning_trouble))
         self.metrics.streams.follow(lambda: self.streams.readers)
         self.metrics.cache_entries.follow(lambda: len(self.cache))
         self.metrics.redis_connected.follow(lambda: self.subscription.connected)

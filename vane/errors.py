@@ -12,6 +12,7 @@ VaneError
 ├── NotFound                404
 ├── Gone                    the HTTP client begins again; 410
 ├── Unavailable             try again later; 503
+├── UnusableTuning          go on with the last good one
 ├── UnusableModel           refuse the learned model and go on with the default one
 ├── Fenced                  leave the partition to its new owner; exit code 75
 ├── Outdated                start again, to do what is asked by now; exit code 75
@@ -109,6 +110,10 @@ class Unavailable(VaneError):  # noqa: N818
     """A server that is needed does not answer: try again later."""
 
     http_status = 503
+
+
+class UnusableTuning(VaneError):  # noqa: N818
+    """The document in table `setting` is no tuning: go on with the last good one."""
 
 
 class UnusableModel(VaneError):  # noqa: N818

@@ -229,6 +229,12 @@ API_HINT_DELAY_SECONDS = Histogram(
     processes=("api",),
     buckets=SHORT_S,
 )
+API_SETTINGS_BROKEN = Gauge(
+    name="vane_api_settings_broken",
+    unit="0 or 1",
+    meaning="1 while the settings in the database cannot be used, and the last good ones go on.",
+    processes=("api",),
+)
 API_STREAMS = Gauge(
     name="vane_api_streams",
     unit="count",

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from vane.errors import UnusableTuning
 from vane.store.connection import Connection, translated
 from vane.store.sql import load_queries
 from vane.tuning import Tuning
@@ -10,7 +11,11 @@ _SQL = load_queries("tuning")
 
 
 def read_tuning(connection: Connection) -> tuple[Tuning, int]:
-    """The tuning and its version; the defaults are stored at the first call."""
+    """The tuning and its version; the defaults are stored at the first call.
+
+    Raises:
+        UnusableTuning: what is stored is none.
+    """
     with translated():
         row = connection.execute(_SQL["read_tuning"]).fetchone()
         if row is None:
@@ -18,4 +23,7 @@ def read_tuning(connection: Connection) -> tuple[Tuning, int]:
             connection.execute(_SQL["create_tuning"], {"value": default})
             row = connection.execute(_SQL["read_tuning"]).fetchone()
     assert row is not None
-    return msgspec.convert(row[0], Tuning), row[1]
+    try:
+        return msgspec.convert(row[0], Tuning), row[1]
+    except msgspec.ValidationError as error:
+        raise UnusableTuning(f"settings version {row[1]} cannot be used: {error}") from None

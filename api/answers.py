@@ -18,6 +18,10 @@ CACHE_CONTROL = "private, no-cache"
 SCHEMA_REF = "#/components/schemas/{name}"
 DOCUMENTED = [
     responses.Recommendations,
+    responses.BasketRecommendations,
+    responses.Feed,
+    responses.AlikeItems,
+    responses.Suggestions,
     responses.ItemList,
     responses.SearchResults,
     responses.Item,
@@ -38,6 +42,7 @@ DOCUMENTED = [
     requests.MergeRequest,
     requests.KeyRequest,
     requests.RotationRequest,
+    requests.BasketRequest,
 ]
 
 
@@ -49,6 +54,12 @@ def documented(
     for code in problems:
         described[code] = _content(responses.Problem, "application/problem+json", "a problem")
     return described
+
+
+def documented_body(body: type[msgspec.Struct]) -> dict[str, Any]:
+    """OpenAPI's description of a request's body."""
+    schema = {"$ref": SCHEMA_REF.format(name=body.__name__)}
+    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
 
 
 def _content(body: type[msgspec.Struct], media_type: str, description: str) -> dict[str, Any]:
@@ -72,15 +83,7 @@ def answer(
 
 async def computed(request: Request, build: Callable[[], Awaitable[Answer]]) -> Answer:
     """Compute an answer, and learn from it whether PostgreSQL is there."""
-    services = services_of(request)
-    try:
-        found = await build()
-    except Unavailable:
-        services.database_failed()
-        raise
-    services.database_answered()
-    services.note_served(found)
-    return found
+    return await services_of(request).compute(build)
 
 
 async def cached(request: Request, build: Callable[[], Awaitable[Answer]]) -> Response:
@@ -89,21 +92,14 @@ async def cached(request: Request, build: Callable[[], Awaitable[Answer]]) -> Re
     Where PostgreSQL is away, the last known answer is given with its age.
     """
     services = services_of(request)
-    cache, metrics = services.cache, services.metrics
     key = (request.scope["raw_path"], request.scope["query_string"])
-    ticket = cache.begin()
     try:
-        found = await computed(request, build)
+        found = await services.fill(key, build)
     except Unavailable:
-        known = cache.last_known(key)
+        known = services.last_known(key)
         if known is None:
             raise
-        metrics.cache["last_known"].add()
-        metrics.fallbacks["last_known"].add()
         return respond(request, known[0], {"Age": str(int(known[1]))})
-    metrics.cache["miss"].add()
-    if not cache.put(key, found, ticket):
-        metrics.cache["overtaken"].add()
     return respond(request, found)
 
 

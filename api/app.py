@@ -9,7 +9,22 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import admin, events, health, items, keys, merge, pictures, problems, search, sessions, users
+from api import (
+    admin,
+    basket,
+    events,
+    feed,
+    health,
+    items,
+    keys,
+    merge,
+    pictures,
+    problems,
+    search,
+    sessions,
+    stream,
+    users,
+)
 from api.access import allow_origins, guarded
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.front import Front
@@ -38,7 +53,21 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.cors_origins:
         allow_origins(app, settings.cors_origins)
     problems.install(app)
-    for module in (users, items, search, events, sessions, merge, admin, keys, health, pictures):
+    for module in (
+        users,
+        basket,
+        feed,
+        stream,
+        items,
+        search,
+        events,
+        sessions,
+        merge,
+        admin,
+        keys,
+        health,
+        pictures,
+    ):
         app.router.routes += module.router.routes
     app.router.routes += page_router().routes
     app.router.routes[:] = guarded(app.router.routes)

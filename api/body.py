@@ -25,13 +25,15 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     return b"".join(parts)
 
 
-async def read_object(request: Request, kind: type[Body]) -> Body:
+async def read_object(
+    request: Request, kind: type[Body], bytes_max: int = SMALL_BODY_BYTES_MAX
+) -> Body:
     """A small JSON body as an object of its type; an empty body is an object without fields.
 
     Raises:
         InvalidRequest: names the field and the reason.
     """
-    raw = await read_body(request, SMALL_BODY_BYTES_MAX) or b"{}"
+    raw = await read_body(request, bytes_max) or b"{}"
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:

@@ -4,9 +4,10 @@ from fastapi import APIRouter, Request, Response
 
 from api.answers import answer, cached, documented
 from api.cache import TRENDS, Answer, item_subject
-from api.params import Category, ItemId, Kind, Limit
+from api.params import ItemId, Limit
 from api.recommend import similar, trending
 from api.recommender import Query
+from api.selection import Filtered
 from api.services import services_of
 from schemas.responses import Item, ItemList
 
@@ -36,14 +37,12 @@ async def get_item(request: Request, item_id: ItemId) -> Response:
 
 
 @router.get("/v1/trending", responses=documented(ItemList, 422, 503))
-async def get_trending(
-    request: Request, kind: Kind, category: Category, limit: Limit = 10
-) -> Response:
+async def get_trending(request: Request, more: Filtered, limit: Limit = 10) -> Response:
     """What is popular now, then what is new."""
     recommender = services_of(request).recommender
 
     async def build() -> Answer:
-        body = await trending(recommender, Query(limit, kind, category))
+        body = await trending(recommender, Query(limit, more=more))
         return answer(request, body, TRENDS)
 
     return await cached(request, build)

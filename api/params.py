@@ -42,6 +42,10 @@ async def _user_id(user_id: Annotated[str, Path()]) -> str:
     return path_id("user_id", user_id)
 
 
+async def _optional_user_id(user_id: Annotated[str | None, Query()] = None) -> str | None:
+    return checked_text("user_id", user_id) if user_id else None
+
+
 async def _item_id(item_id: Annotated[str, Path()]) -> str:
     return path_id("item_id", item_id)
 
@@ -55,6 +59,7 @@ async def _category(category: Annotated[str | None, Query()] = None) -> str | No
 
 
 UserId = Annotated[str, Depends(_user_id)]
+OptionalUserId = Annotated[str | None, Depends(_optional_user_id)]
 ItemId = Annotated[str, Depends(_item_id)]
 Kind = Annotated[str | None, Depends(_kind)]
 Category = Annotated[str | None, Depends(_category)]

@@ -1,6 +1,5 @@
 """Lists of items: from ranked candidates to the body of an answer, for API and CLI alike."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -57,30 +56,35 @@ async def recommend(
     matches the filters.
     """
     ranked = await recommender.rank(user_id, query)
-    items = await _listed(recommender, ranked, query)
-    state, model = ranked.moment.state, ranked.model
-    versions = f"{model.version} {state.settings_version} {state.version}"
-    name = list_name(versions, user_id, query, items)
+    items = await listed(recommender, ranked, query)
+    state = ranked.moment.state
+    name = list_name(versions(ranked), user_id, query, items)
     body = Recommendations(
         user_id=user_id,
         request_id=name,
         version=state.version,
-        strategy="personal" if _is_personal(ranked) else "trending",
+        strategy="personal" if is_personal(ranked) else "trending",
         items=items,
     )
     return body, f'"{name}"', state.as_of
 
 
-def list_name(versions: str, user_id: str, query: Query, items: Sequence[ListedItem]) -> str:
+def versions(ranked: Ranked) -> str:
+    """Of all that a list is made by."""
+    state, model = ranked.moment.state, ranked.model
+    return f"{model.version} {state.settings_version} {state.version}"
+
+
+def list_name(made_by: str, user_id: str | None, query: Query, items: Sequence[ListedItem]) -> str:
     """Names a list by all that it depends on: the same list has the same name everywhere."""
-    content = (versions, user_id, query, [item.item_id for item in items])
+    content = (made_by, user_id, query, [item.item_id for item in items])
     return xxhash.xxh3_128_hexdigest(msgspec.msgpack.encode(content))
 
 
 async def trending(recommender: Recommender, query: Query) -> ItemList:
     """What is popular now, then what is new."""
     ranked = await recommender.rank(None, query)
-    return ItemList(await _listed(recommender, ranked, query))
+    return ItemList(await listed(recommender, ranked, query))
 
 
 async def similar(recommender: Recommender, item_id: str, limit: int) -> ItemList:
@@ -126,15 +130,15 @@ async def profile(store: ServingStore, user_id: str, half_life_s: float) -> Prof
     )
 
 
-def _is_personal(ranked: Ranked) -> bool:
+def is_personal(ranked: Ranked) -> bool:
     """Whether anything that the user did is in the candidates' scores."""
     return bool((np.nan_to_num(ranked.moment.sources.values[:, _PERSONAL]) != 0).any())
 
 
-async def _listed(recommender: Recommender, ranked: Ranked, query: Query) -> list[ListedItem]:
+async def listed(recommender: Recommender, ranked: Ranked, query: Query) -> list[ListedItem]:
     """The ranked items as they are shown, each with its reason."""
     moment = ranked.moment
-    components = await _components(ranked) if query.explain else [None] * len(ranked.rows)
+    components = _components(ranked) if query.explain else [None] * len(ranked.rows)
     ids = moment.ids(ranked.rows)
     causes = [event.item_id for event in moment.past[:FOLLOWED_RECENT]]
     details = await moment.shelf.details(recommender.store, [*ids, *causes])
@@ -147,9 +151,9 @@ async def _listed(recommender: Recommender, ranked: Ranked, query: Query) -> lis
     ]
 
 
-async def _components(ranked: Ranked) -> list[Parts | None]:
-    """What each part adds to the scores; trees take their time, so in a thread."""
-    found = await asyncio.to_thread(ranked.model.contributions, ranked.moment.features, ranked.rows)
+def _components(ranked: Ranked) -> list[Parts | None]:
+    """What each part adds to the scores."""
+    found = ranked.model.contributions(ranked.moment.features, ranked.rows)
     found |= {name: added[ranked.rows] for name, added in ranked.boosts.items()}
     return [
         {name: float(column[row]) for name, column in found.items()}
@@ -158,7 +162,7 @@ async def _components(ranked: Ranked) -> list[Parts | None]:
 
 
 def _whys(ranked: Ranked) -> list[_Why]:
-    """The reasons go by the linear ranker: the trees' shares would take milliseconds."""
+    """The reasons go by the linear ranker, whose shares are easily told."""
     moment, rows = ranked.moment, ranked.rows
     numbers = moment.sources.numbers[rows]
     closest, cosine = _closest(ranked, numbers)

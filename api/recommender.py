@@ -1,6 +1,5 @@
 """From a user to ranked items: what is known, candidates, features, scores, diversity."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -101,6 +100,20 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """The n candidates of a moment with their scores."""
+
+    moment: Moment
+    model: Model
+    scores: Doubles  # (n,)
+    boosts: Mapping[str, Doubles] = field(default_factory=dict)  # (n,) each; in the scores
+
+    def ranked(self, rows: Ints, visited: Floats) -> "Ranked":
+        """A list of these rows, with how strongly each is visited with the recent items."""
+        return Ranked(self.moment, self.model, rows, self.scores[rows], visited, self.boosts)
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """The chosen candidates, best first."""
 
@@ -109,7 +122,7 @@ class Ranked:
     rows: Ints  # (m,) of the moment's candidates
     scores: Doubles  # (m,)
     visits: Floats  # (m, k) with the user's recent items
-    boosts: Mapping[str, Doubles] = field(default_factory=dict)  # (n,) each; in the scores
+    boosts: Mapping[str, Doubles] = field(default_factory=dict)  # as in `Scored`
 
 
 class Recommender:
@@ -130,27 +143,19 @@ class Recommender:
 
         `known` replaces what PostgreSQL knows of the user.
         """
-        moment = await self.moment(user_id, query, known)
-        model = self.knowledge.model
-        if model.trees is None:
-            scores = model.scores(moment.features)
-        else:
-            scores = await asyncio.to_thread(model.scores, moment.features)
-        boosts = {}
-        if query.boosts:
-            numbers = moment.sources.numbers
-            boosts = boosted(moment.shelf.table, query.boosts, numbers, scores)
-            scores = scores + sum(boosts.values())
-        pool = np.argsort(-scores, kind="stable")[: pool_size(query.limit)]
-        if moment.some_hidden and user_id is not None:
-            hidden = await still_hidden(self.store, user_id, moment.ids(pool))
-            kept = np.array([item not in hidden for item in moment.ids(pool)], bool)
-            pool = pool[kept] if kept.any() else pool
-        rows, visited = await self._chosen(moment, pool, scores[pool], query)
-        return Ranked(moment, model, rows, scores[rows], visited, boosts)
+        scored = await self.score(await self.moment(user_id, query, known), query)
+        pool = await self.best(scored, user_id, pool_size(query.limit))
+        rows, visited = await self.diverse(scored, pool, query)
+        return scored.ranked(rows, visited)
 
-    async def moment(self, user_id: str | None, query: Query, known: About | None = None) -> Moment:
-        """What a user's list is made from, now."""
+    async def moment(
+        self,
+        user_id: str | None,
+        query: Query,
+        known: About | None = None,
+        numbers: Ints | None = None,
+    ) -> Moment:
+        """What a user's list is made from, now; `numbers` are candidates that are given."""
         shelf, store = await self.shelf(), self.store
         if known is None:
             known = await self.about(user_id, query)
@@ -162,9 +167,10 @@ class Recommender:
         )
         now_us = max([self.knowledge.now_us(), *taste.recent_us[:1].tolist()])
         followed = follow(shelf.table, taste, neighbours, now_us)
-        lists = content_lists(shelf.table, taste, known, nearest)
-        wish = Wish(query.limit, query.filter, query.exclude, query.boosts)
-        numbers = choose(shelf, taste, known, followed, lists, now_us, wish)
+        if numbers is None:
+            lists = content_lists(shelf.table, taste, known, nearest)
+            wish = Wish(query.limit, query.filter, query.exclude, query.boosts)
+            numbers = choose(shelf, taste, known, followed, lists, now_us, wish)
         worded = taste.long is not None or bool(nearest)
         if worded:
             needed = dict.fromkeys([*recent[:FOLLOWED_RECENT], *shelf.ids(numbers)])
@@ -184,6 +190,24 @@ class Recommender:
             some_hidden=len(known.hidden) >= HIDDEN_ITEMS_MAX,
         )
 
+    async def score(self, moment: Moment, query: Query) -> Scored:
+        """The candidates' scores, boosts included."""
+        model = self.knowledge.model
+        scores = model.scores(moment.features)
+        if not query.boosts:
+            return Scored(moment, model, scores)
+        boosts = boosted(moment.shelf.table, query.boosts, moment.sources.numbers, scores)
+        return Scored(moment, model, scores + sum(boosts.values()), boosts)
+
+    async def best(self, scored: Scored, user_id: str | None, count: int) -> Ints:
+        """Rows of at most `count` candidates, best first, without what the user hid."""
+        moment, rows = scored.moment, np.argsort(-scored.scores, kind="stable")[:count]
+        if moment.some_hidden and user_id is not None:
+            hidden = await still_hidden(self.store, user_id, moment.ids(rows))
+            kept = np.array([item not in hidden for item in moment.ids(rows)], bool)
+            rows = rows[kept] if kept.any() else rows
+        return rows
+
     async def about(self, user_id: str | None, query: Query) -> About:
         """What is known of a user; of None nothing."""
         if user_id is None:
@@ -191,13 +215,12 @@ class Recommender:
         wanted = Wanted(query.filter, query.exclude, exclude_seen=query.exclude_seen)
         return await about(self.store, user_id, wanted)
 
-    async def _chosen(
-        self, moment: Moment, pool: Ints, scores: Doubles, query: Query
-    ) -> tuple[Ints, Floats]:
+    async def diverse(self, scored: Scored, pool: Ints, query: Query) -> tuple[Ints, Floats]:
         """Rows of the list, best first: diversity says which, the scores in which order.
 
         With each how strongly it is visited with the recent items.
         """
+        moment = scored.moment
         rules, numbers = self.knowledge.tuning.diversity, moment.sources.numbers[pool]
         causes = moment.taste.recent[:FOLLOWED_RECENT]
         await moment.shelf.details(self.store, moment.shelf.ids(np.concatenate([numbers, causes])))
@@ -205,7 +228,7 @@ class Recommender:
             rules = structs.replace(rules, category_share=1.0)
         visited = moment.visits(numbers)
         chosen = diversified(
-            scores,
+            scored.scores[pool],
             similarity(moment.units(numbers), visited),
             moment.shelf.table.author[numbers],
             moment.shelf.table.category[numbers],

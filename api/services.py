@@ -23,6 +23,7 @@ from schemas.events import CatalogHint, PreferenceHint, SettingsHint, TrendsHint
 from schemas.responses import ListedItem, Recommendations
 from vane.bus import Connected, Hint, Publisher, Subscription
 from vane.errors import Unavailable
+from vane.filters import passes
 from vane.settings import Settings
 from vane.store.serving import ServingStore, open_store
 from vane.store.versions import user_versions
@@ -52,7 +53,8 @@ class Memory:
         items = [
             item
             for item in self.items
-            if query.kind in (None, item.kind) and query.category in (None, item.category)
+            if passes(query.filter, item.kind, item.category, item.tags, item.price)
+            and item.item_id not in query.exclude
         ][: query.limit]
         if not items:
             raise Unavailable("PostgreSQL does not answer, and nothing is known without it")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from api.cursor import Fingerprints
 from vane.filters import ANY, Filter, fitting
 from vane.item_table import ItemTable
 from vane.lru import Lru
@@ -66,6 +67,11 @@ class Cards:
         found = ((item, self._details[slot]) for item, slot in zip(ids, slots, strict=True))
         return {item: detail for item, detail in found if detail is not None}
 
+    def contents(self, ids: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
+        """Contents (n, d) of items that were loaded, and which have text."""
+        slots = self._slots.find(ids)
+        return self._contents[slots].astype(np.float32), self._worded[slots]
+
     def units(self, ids: Sequence[str], mean: Floats) -> Floats:
         """Centred unit vectors (n, d) of items that were loaded; zeros without text."""
         slots = self._slots.find(ids)
@@ -103,6 +109,7 @@ class Shelf:
     def __init__(self, table: ItemTable) -> None:
         self.table = table
         self.cards = Cards()
+        self.fingerprints = Fingerprints(table)
         self._neighbours = Lru[str, Neighbours | None](NEIGHBOURS_MAX, NEIGHBOURS_FRESH_S)
         self._nearest = Lru[str, tuple[Ints, Floats]](NEAREST_MAX, NEAREST_FRESH_S)
         self._pools = Lru[Filter, Ints](POOLS_MAX)

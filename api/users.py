@@ -3,14 +3,16 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
 
 from api.answers import answer, cached, computed, documented, respond
 from api.cache import TRENDS, Answer, user_subject
-from api.params import Category, Kind, Limit, UserId, WaitMs
+from api.params import Limit, UserId, WaitMs
 from api.recommend import profile, recommend
 from api.recommender import Query
+from api.selection import ListQuery
 from api.services import Services, services_of
 from api.waiting import Token
 from schemas.responses import Profile, Recommendations
@@ -19,21 +21,16 @@ from vane.errors import Unavailable
 router = APIRouter(tags=["users"])
 
 APPLIED_HEADER = "Vane-Applied"
+LIST_ROUTE = "/v1/users/{user_id:path}/recommendations"
 
 Build = Callable[[], Awaitable[Answer]]
 
 
-@router.get(
-    "/v1/users/{user_id:path}/recommendations", responses=documented(Recommendations, 422, 503)
-)
+@router.get(LIST_ROUTE, responses=documented(Recommendations, 422, 503))
 async def get_recommendations(
     request: Request,
     user_id: UserId,
-    kind: Kind,
-    category: Category,
-    limit: Limit = 10,
-    exclude_seen: bool = True,  # noqa: FBT001, FBT002 - a query parameter
-    explain: bool = False,  # noqa: FBT001, FBT002
+    query: ListQuery,
     after: Annotated[str | None, Parameter(description="token of POST /v1/events")] = None,
     wait_ms: WaitMs = 1_000,
 ) -> Response:
@@ -42,7 +39,6 @@ async def get_recommendations(
     With `after`, waits until the events behind the token are applied, at most `wait_ms`; the header
     `Vane-Applied` says whether they are.
     """
-    query = Query(limit, kind, category, exclude_seen, explain)
     if not after:
         return await _recommendations(request, user_id, query, cached)
     token = Token.decode(after)
@@ -82,23 +78,37 @@ async def _recommendations(
     query: Query,
     serve: Callable[[Request, Build], Awaitable[Response]],
 ) -> Response:
-    services = services_of(request)
+    services, route = services_of(request), request.scope["route"].path
+    try:
+        return await serve(request, list_builder(services, user_id, query, route))
+    except Unavailable:
+        found, age_s = list_from_memory(services, user_id, query, route)
+        return respond(request, found, {"Age": str(age_s)})
+
+
+def list_builder(services: Services, user_id: str, query: Query, route: str) -> Build:
+    """Computes a user's list as an answer of this route."""
 
     async def build() -> Answer:
         body, etag, as_of = await recommend(services.recommender, user_id, query)
-        subjects = [user_subject(user_id)]
-        if body.strategy == "trending":
-            subjects.append(TRENDS)
-        return answer(request, body, *subjects, etag=etag, version=body.version, as_of=as_of)
+        trends = (TRENDS,) if body.strategy == "trending" else ()
+        subjects = (user_subject(user_id), *trends)
+        raw = msgspec.json.encode(body)
+        return Answer(raw, etag.encode(), route, subjects, body.version, as_of)
 
-    try:
-        return await serve(request, build)
-    except Unavailable:
-        return _from_memory(request, services, user_id, query)
+    return build
 
 
-def _from_memory(request: Request, services: Services, user_id: str, query: Query) -> Response:
-    """What was popular when PostgreSQL last answered; `Unavailable` where that is nothing."""
+def list_from_memory(
+    services: Services, user_id: str, query: Query, route: str
+) -> tuple[Answer, int]:
+    """What was popular when PostgreSQL last answered, as a user's list, and its age in seconds.
+
+    Raises:
+        Unavailable: that is nothing.
+    """
     body = services.memory.recommendations(user_id, query)
     services.metrics.fallbacks["popular"].add()
-    return respond(request, answer(request, body), {"Age": str(services.memory.age_s)})
+    tag = f'"{body.request_id}"'.encode()
+    found = Answer(msgspec.json.encode(body), tag, route, (), body.version)
+    return found, services.memory.age_s

@@ -4,9 +4,20 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.events import NO_CONTROL, Id
+from schemas.events import NO_CONTROL, Id, Timestamp
 
 _ADDRESS = {"pattern": "^[^@\\s]+@[^@\\s]+$"}
+
+LABEL_CHARS_MAX = 256
+VALUES_MAX = 20
+"""Kinds, categories or tags of a filter."""
+EXCLUDED_MAX = 100
+BOOSTS_MAX = 10
+BASKET_ITEMS_MAX = 100
+
+Label = Annotated[str, Meta(min_length=1, max_length=LABEL_CHARS_MAX, extra_json_schema=NO_CONTROL)]
+Labels = Annotated[list[Label], Meta(max_length=VALUES_MAX)]
+Price = Annotated[float, Meta(ge=0)]
 
 KEY_DAYS_MAX = 3_650
 GRACE_MINUTES, GRACE_MINUTES_MAX = 60, 30 * 1_440
@@ -49,3 +60,43 @@ class RotationRequest(Struct, frozen=True):
     """`POST /v1/admin/keys/{key_id}/rotate`: the old key is accepted so long beside the new one."""
 
     grace_minutes: Annotated[int, Meta(ge=0, le=GRACE_MINUTES_MAX)] = GRACE_MINUTES
+
+
+class Boost(Struct, frozen=True):
+    """Items with this value are preferred by a factor, or with one below 1 avoided."""
+
+    field: Literal["kind", "category", "tag"]
+    value: Label
+    factor: Annotated[float, Meta(ge=0.1, le=10)]
+
+
+class BasketItem(Struct, frozen=True):
+    """An item in a basket or session, and what was done with it."""
+
+    item_id: Id
+    action: Annotated[str, Meta(min_length=1, max_length=64)] = "cart"
+    weight: Annotated[float, Meta(ge=-100, le=100)] | None = None
+    """Instead of the action's."""
+    ts: Timestamp | None = None
+    """Now, where absent."""
+
+
+class BasketRequest(Struct, frozen=True, kw_only=True):
+    """`POST /v1/recommendations`: a basket or session, and what is asked for; empty parts mean any.
+
+    `user_id` names the user, where one is known.
+    """
+
+    items: Annotated[list[Id | BasketItem], Meta(max_length=BASKET_ITEMS_MAX)] = []
+    user_id: Id | None = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 10
+    kind: Labels = []
+    category: Labels = []
+    tags: Labels = []
+    """At least one of them."""
+    price_min: Price | None = None
+    price_max: Price | None = None
+    exclude: Annotated[list[Id], Meta(max_length=EXCLUDED_MAX)] = []
+    boosts: Annotated[list[Boost], Meta(max_length=BOOSTS_MAX)] = []
+    exclude_seen: bool = True
+    explain: bool = False

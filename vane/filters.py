@@ -77,6 +77,20 @@ def fitting(table: ItemTable, wanted: Filter, rows: Ints) -> Mask:
     return fits
 
 
+def passes(
+    wanted: Filter, kind: str, category: str | None, tags: Sequence[str], price: float | None
+) -> bool:
+    """`fitting` for one item that is known by its texts."""
+    low, high = wanted.price_min, wanted.price_max
+    return (
+        (not wanted.kinds or kind in wanted.kinds)
+        and (not wanted.categories or category in wanted.categories)
+        and (not wanted.tags or not set(wanted.tags).isdisjoint(tags))
+        and (low is None or (price is not None and price >= low))
+        and (high is None or (price is not None and price <= high))
+    )
+
+
 def boosted(
     table: ItemTable, boosts: Sequence[Boost], numbers: Ints, scores: Doubles
 ) -> dict[str, Doubles]:

@@ -39,8 +39,8 @@ class Knowledge:
         tuning: what the operator chose.
         tuning_trouble: why what the operator chose last cannot be used; empty where it is.
         newest_us: time of the newest event that the table holds.
-        listeners: are told after each change of the table which items of the catalogue changed;
-            None: the table is another one.
+        listeners: are told after each change which items of the catalogue changed, if any; None:
+            the table is another one.
     """
 
     def __init__(self, settings: Settings, application: str) -> None:
@@ -113,7 +113,7 @@ class Knowledge:
             await self._refresh()
 
     async def _refresh(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, before = asyncio.get_running_loop(), self._basis()
         loaded, pieces = await loop.run_in_executor(self._thread, self._read)
         if loaded is not None:
             self.table, self._loaded = loaded, True
@@ -123,9 +123,13 @@ class Knowledge:
             await asyncio.sleep(0)
         if loaded is not None or pieces:
             self.newest_us = await loop.run_in_executor(self._thread, _refreshed, self.table)
-        if pieces:
+        if pieces or self._basis() != before:
             items = (rows.ids for rows in pieces if isinstance(rows, CatalogueRows))
             self._tell([item for ids in items for item in ids])
+
+    def _basis(self) -> tuple[str, Tuning]:
+        """What all lists depend on, beside the items."""
+        return self.model.version, self.tuning
 
     async def close(self) -> None:
         """Leave the database, behind a reading that may be under way."""

@@ -1,7 +1,9 @@
 """Serves the application by Granian, in this process and its event loop."""
 
 import asyncio
+import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -18,6 +20,8 @@ BACKLOG = 1_024
 CONNECTIONS_MORE = 4_096
 """Connections at a time, beside those of streams."""
 PROBE_S = 0.02
+END_S_MAX = REQUEST_S_MAX + 5.0
+"""From the end of the grace to the end of the process: threads may wait for a server that hangs."""
 
 
 async def serve(settings: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
@@ -79,6 +83,9 @@ async def _end(app: FastAPI, signals: _Signals, grace_s: float) -> None:
         async with asyncio.timeout(grace_s):
             await signals.second.wait()
     app.state.services.streams.close()
+    last = threading.Timer(END_S_MAX, os._exit, [1])
+    last.daemon = True
+    last.start()
 
 
 async def _await_answer(host: str, port: int, ready: Callable[[], None]) -> None:

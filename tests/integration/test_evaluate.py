@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from tests.integration.test_tune import fill
-from vane.cli.input_file import Keyed
 from vane.cli.live_system import LiveContender
 from vane.cli.site_log import read_contents, read_site_log
+from vane.client.topic import Keyed
 from vane.contest import Contest
 from vane.errors import InputFileError
 from vane.evaluation import targets

@@ -7,8 +7,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from vane.cli import load
 from vane.cli.applied import STANDSTILL_S, Target, wait_applied
-from vane.cli.input_file import Keyed
-from vane.cli.produce import TopicWriter
+from vane.client.topic import Keyed, TopicWriter
 from vane.embedded.broker import Broker
 from vane.errors import InputFileError, Unavailable
 from vane.kafka_admin import create_topics, describe_topic

@@ -9,9 +9,8 @@ import typer
 
 from schemas.events import Retry
 from vane.cli.context import DataDir, Json, command_settings
-from vane.cli.input_file import Keyed
 from vane.cli.output import print_json, print_table, table
-from vane.cli.produce import TopicWriter
+from vane.client.topic import Keyed, TopicWriter
 from vane.errors import NotFound, UsageError
 from vane.interaction import parse_retry
 from vane.store.connection import Connection, connect, translated

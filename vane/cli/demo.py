@@ -12,8 +12,7 @@ import msgspec
 
 from schemas.events import ProductUpdate
 from vane.cli.applied import Target, wait_applied
-from vane.cli.input_file import Keyed
-from vane.cli.produce import TopicWriter
+from vane.client.topic import Keyed, TopicWriter
 from vane.demo import demo_items
 from vane.errors import VaneError
 from vane.kafka_admin import describe_topic

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import xxhash
@@ -16,6 +16,7 @@ from msgspec import structs
 
 from schemas.events import InteractionEvent
 from vane.catalogue import convert_update
+from vane.client.topic import Keyed
 from vane.errors import InputFileError, InvalidEvent, UsageError
 from vane.interaction import convert_interaction, timestamp_us, validate_interaction
 from vane.tuning import Tuning
@@ -28,13 +29,6 @@ FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no":
 COUNTERS = ("plays", "likes", "comments", "shares")
 
 Row = dict[str, Any]
-
-
-class Keyed(NamedTuple):
-    """A message for Kafka."""
-
-    key: bytes
-    value: bytes
 
 
 def item_messages(path: Path, bytes_max: int) -> Iterator[Keyed]:

@@ -18,9 +18,8 @@ import numpy as np
 
 from vane.cli.applied import Target, wait_applied
 from vane.cli.context import ADDRESSES, own_command
-from vane.cli.input_file import Keyed
-from vane.cli.produce import TopicWriter
 from vane.cli.site_log import SiteLog, item_message
+from vane.client.topic import Keyed, TopicWriter
 from vane.contest import Answer, listed
 from vane.embedded.folder import DataFolder, Endpoints
 from vane.errors import Unavailable, UsageError

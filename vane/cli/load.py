@@ -10,10 +10,10 @@ from rich.progress import Progress
 
 from vane.cli.applied import Target, wait_applied
 from vane.cli.context import DataDir, Json, command_settings
-from vane.cli.input_file import Keyed, event_messages, item_messages
+from vane.cli.input_file import event_messages, item_messages
 from vane.cli.output import print_json
-from vane.cli.produce import TopicWriter
 from vane.cli.progress import progress
+from vane.client.topic import Keyed, TopicWriter
 from vane.interaction import TREND_SLOTS
 from vane.kafka_admin import describe_topic
 from vane.settings import Settings

@@ -22,11 +22,10 @@ from vane.cli.context import (
     parse_duration,
     refuse_event_clock,
 )
-from vane.cli.input_file import Keyed
 from vane.cli.output import console, print_json, table
-from vane.cli.produce import TopicWriter
 from vane.cli.progress import progress
 from vane.cli.up import StopSignals
+from vane.client.topic import Keyed, TopicWriter
 from vane.errors import NotFound, Unavailable
 from vane.kafka_admin import describe_topic
 from vane.pace import Pace

@@ -11,7 +11,8 @@ import xxhash
 from numpy.typing import NDArray
 
 from vane.catalogue import Item, apply_update, item_text, parse_update
-from vane.cli.input_file import Keyed, event_messages, item_messages
+from vane.cli.input_file import event_messages, item_messages
+from vane.client.topic import Keyed
 from vane.embedding import DIMENSIONS, load_encoder
 from vane.errors import InvalidEvent, UsageError
 from vane.evaluation import positive_actions

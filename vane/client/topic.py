@@ -2,17 +2,23 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from vane.cli.input_file import Keyed
 from vane.errors import Unavailable
 
 DELIVERY_TIMEOUT_MS = 30_000
 MESSAGES_PER_POLL = 500
 FULL_QUEUE_WAIT_S = 0.1
 FLUSH_STEP_S = 0.2
+
+
+class Keyed(NamedTuple):
+    """A message for Kafka."""
+
+    key: bytes
+    value: bytes
 
 
 class TopicWriter:
@@ -90,8 +96,9 @@ class TopicWriter:
 
     def _poll(self, timeout_s: float) -> None:
         self._producer.poll(timeout_s)
-        if self._failure is not None:
-            raise self._unavailable(self._failure)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise self._unavailable(failure)
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:

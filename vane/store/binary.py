@@ -100,14 +100,24 @@ class Array:
         return cls(_array_head(TEXT, len(column)) + b"".join(text(column)))
 
 
-class _ArrayDumper(Dumper):
+class Vector:
+    """A pgvector `vector` (d,) as a parameter in binary form, to be cast in the query."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, values: NDArray[np.floating[Any]]) -> None:
+        self.data = np.array([len(values), 0], ">i2").tobytes() + values.astype(">f4").tobytes()
+
+
+class _BinaryDumper(Dumper):
     format = Format.BINARY
 
-    def dump(self, obj: Array) -> bytes | memoryview:
+    def dump(self, obj: Array | Vector) -> bytes | memoryview:
         return obj.data
 
 
-psycopg.adapters.register_dumper(Array, _ArrayDumper)
+psycopg.adapters.register_dumper(Array, _BinaryDumper)
+psycopg.adapters.register_dumper(Vector, _BinaryDumper)
 
 
 def _array_head(oid: int, count: int) -> bytes:

@@ -28,6 +28,20 @@ Floats = NDArray[np.float32]
 _SQL = load_queries("moments")
 
 
+def _about_query(conditions: str) -> str:
+    """Bounds as literals: the planner takes a plan for all users only where it knows them."""
+    return _SQL["about"].format(
+        filter=conditions,
+        events_max=PAST_EVENTS_MAX,
+        seen_max=SEEN_EVENTS_MAX,
+        hidden_max=HIDDEN_ITEMS_MAX,
+        near_max=NEAR_ITEMS,
+    )
+
+
+_ABOUT, _ABOUT_FILTERED = _about_query(""), _about_query(_SQL["filter"].partition("\n")[2])
+
+
 class PastEvent(NamedTuple):
     """An event of a user."""
 
@@ -50,7 +64,7 @@ class About(NamedTuple):
     """What is known of a user, in ids.
 
     Attributes:
-        state: read first, so the rest is at least as new as its version.
+        state: of the same snapshot as all else.
         tastes: None where no item of the user's has text.
         past: the newest events, newest first, at most PAST_EVENTS_MAX.
         seen: items of the newest SEEN_EVENTS_MAX events.
@@ -101,6 +115,11 @@ class Wanted:
     exclude: Sequence[str] = ()
     exclude_seen: bool = True
 
+    @property
+    def anything(self) -> bool:
+        """Whether every item will do."""
+        return self.filter == ANY and not self.exclude
+
     def fields(self) -> dict[str, Any]:
         """As the queries name them."""
         kinds, categories, tags, price_min, price_max = self.filter
@@ -118,21 +137,18 @@ async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
     """What is known of a user, in one round trip; bounded however many events there are."""
     fields = {
         "user_id": user_id,
-        "mean": await store.item_mean_text(),
+        "mean": await store.item_mean_parameter(),
         "exclude_seen": wanted.exclude_seen,
-        "events_max": PAST_EVENTS_MAX,
-        "seen_max": SEEN_EVENTS_MAX,
-        "hidden_max": HIDDEN_ITEMS_MAX,
-        "per_query": NEAR_ITEMS,
-        **wanted.fields(),
     }
-    names = ("user", "past", "near")
-    (user,), past, (near,) = await store.read(*((_SQL[name], fields) for name in names))
+    if wanted.anything:
+        ((row,),) = await store.read((_ABOUT, fields), prepare=True)
+    else:
+        ((row,),) = await store.read((_ABOUT_FILTERED, fields | wanted.fields()))
     return About(
-        UserState(*user[:4]),
-        None if user[4] is None else _tastes(user[4:]),
-        [PastEvent(*row) for row in past],
-        *near,
+        UserState(*row[:4]),
+        None if row[4] is None else _tastes(row[4:8]),
+        [*map(PastEvent, *row[8:12])],
+        *row[12:],
     )
 
 
@@ -143,10 +159,10 @@ async def around(
 
     Items without have none.
     """
-    mean = await store.item_mean_text()
+    mean = await store.item_mean_parameter()
     asked = {"item_ids": list(compared), "mean": mean, "limit": NEAREST_ITEMS}
     neighbours, nearest = await store.read(
-        (_SQL["neighbours"], {"item_ids": list(followed)}), (_SQL["nearest"], asked)
+        (_SQL["neighbours"], {"item_ids": list(followed)}), (_SQL["nearest"], asked), prepare=True
     )
     lists: dict[str, Nearest] = {}
     for origin, found, cosine in nearest:
@@ -158,7 +174,7 @@ async def around(
 
 async def details(store: ServingStore, item_ids: Sequence[str]) -> dict[str, Detail]:
     """What lists show of these items, with their contents; those that went have none."""
-    (rows,) = await store.read((_SQL["details"], {"item_ids": list(item_ids)}))
+    (rows,) = await store.read((_SQL["details"], {"item_ids": list(item_ids)}), prepare=True)
     return {row[0]: Detail(*row) for row in rows}
 
 

@@ -42,7 +42,7 @@ async def find(store: ServingStore, wanted: Search) -> list[Found]:
         "user_id": wanted.user_id,
         "kind": wanted.kind,
         "category": wanted.category,
-        "mean": await store.item_mean_text(),
+        "mean": await store.item_mean_parameter(),
         "title_hash": search.title_hash(wanted.words),
         "match": search.match_query(wanted.words, every=wanted.every),
         "title_match": search.match_query(wanted.words, every=wanted.every, mark=search.IN_TITLE),
@@ -78,5 +78,5 @@ async def similar_terms(store: ServingStore, term: str) -> dict[str, int]:
 
 async def _rows(store: ServingStore, query: str, fields: dict[str, Any]) -> list[Any]:
     async with store.connection() as opened:
-        cursor = await opened.cursor(binary=True).execute(_SQL[query], fields)
+        cursor = await opened.cursor(binary=True).execute(_SQL[query], fields, prepare=False)
         return await cursor.fetchall()

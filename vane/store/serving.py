@@ -38,7 +38,6 @@ SESSION = {
     "hnsw.ef_search": "120",
     "hnsw.iterative_scan": "relaxed_order",
     "max_parallel_workers_per_gather": "0",  # many short reads: one core each
-    "plan_cache_mode": "force_custom_plan",  # each filter and each user deserve their own plan
 }
 
 DIMENSION = 384
@@ -98,7 +97,7 @@ class ServingStore:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
         self._mean = np.zeros(DIMENSION, np.float32)
-        self._mean_text = literal(self._mean)
+        self._mean_parameter = binary.Vector(self._mean)
         self._mean_until = self._away_until = float("-inf")
         self._repair: asyncio.Task[None] | None = None
 
@@ -138,15 +137,15 @@ class ServingStore:
             (rows,) = await self._read(("item_mean", {"pages": MEAN_SAMPLE_PAGES}))
             ((mean, count),) = rows
             self._mean = common(vectors([mean])[0], count)
-            self._mean_text = literal(self._mean)
+            self._mean_parameter = binary.Vector(self._mean)
             if count:
                 self._mean_until = time.monotonic() + MEAN_FRESH_S
         return self._mean
 
-    async def item_mean_text(self) -> str:
-        """`item_mean` as pgvector reads it."""
+    async def item_mean_parameter(self) -> binary.Vector:
+        """`item_mean` as a parameter."""
         await self.item_mean()
-        return self._mean_text
+        return self._mean_parameter
 
     async def applied_offsets(self, log_id: int) -> dict[int, int]:
         """Partition → next offset of flow interactions in one log."""
@@ -179,20 +178,32 @@ class ServingStore:
     async def _read(self, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]]:
         return await self.read(*((_SQL[name], fields) for name, fields in queries))
 
-    async def read(self, *queries: tuple[str, Mapping[str, Any]]) -> list[list[Any]]:
-        """The rows of each query, all sent at once."""
-        cursors: list[AsyncCursor[Any]] = []
+    async def read(
+        self, *queries: tuple[str, Mapping[str, Any]], prepare: bool = False
+    ) -> list[list[Any]]:
+        """The rows of each query, all sent at once.
+
+        Prepared ones are parsed and, where that costs nothing, planned once for all parameters;
+        others have a plan for these parameters, as filters of very different strength deserve.
+        """
         async with self.connection() as opened:
+            if len(queries) == 1:
+                cursor = await _send(opened, *queries[0], prepare=prepare)
+                return [await cursor.fetchall()]
             async with opened.pipeline():
-                for query, fields in queries:
-                    cursor = opened.cursor(binary=True)
-                    cursors.append(await cursor.execute(query, fields))
+                cursors = [await _send(opened, *query, prepare=prepare) for query in queries]
             return [await cursor.fetchall() for cursor in cursors]
 
     def _discard_broken(self) -> None:
         """After a failure look at all idle connections, in the background."""
         if self._repair is None or self._repair.done():
             self._repair = asyncio.create_task(self._pool.check())
+
+
+async def _send(
+    connection: AsyncConnection[Any], query: str, fields: Mapping[str, Any], *, prepare: bool
+) -> AsyncCursor[Any]:
+    return await connection.cursor(binary=True).execute(query, fields, prepare=prepare)
 
 
 @asynccontextmanager

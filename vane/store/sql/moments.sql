@@ -1,56 +1,56 @@
--- user --
--- A user's state, preference vectors and masses; one row, also for an unknown user.
-select coalesce(u.version, 0), case when u.events > 0 then u.as_of end, coalesce(u.events, 0),
-    (select coalesce(max(version), 0) from setting),
-    case when vector_norm(u.long) > 0 then u.long end, u.short, u.mass_long, u.mass_short
-from (select) as one left join user_preference u on u.user_id = %(user_id)s;
-
--- past --
--- A user's newest events, each with the last thing done.
-select item_id, action, (extract(epoch from ts) * 1000000)::bigint, weight
-from interaction where user_id = %(user_id)s
-order by ts desc, log_id desc, "offset" desc limit %(events_max)s;
-
--- near --
--- What the user has seen, what must stay out, and what is nearest to the centred queries, nearest first.
--- `offered` is inlined into both searches.
-with taste as materialized (
+-- about --
+-- All of a user in one row, of one snapshot, also for an unknown one: state, vectors with their masses,
+-- newest events in four columns, what was seen, what must stay out, and what is nearest to the centred
+-- queries, nearest first. `offered` is inlined into both searches.
+with person as materialized (
+    select version, as_of, events, long, short, mass_long, mass_short, vector_norm(long) > 0 as worded
+    from user_preference where user_id = %(user_id)s
+), taste as materialized (
     select l2_normalize(long - %(mean)s::vector * array_fill(mass_long::real, array[384])::vector)
                ::halfvec(384) as long,
            l2_normalize(short - %(mean)s::vector * array_fill(mass_short::real, array[384])::vector)
                ::halfvec(384) as short
-    from user_preference
-    where user_id = %(user_id)s and vector_norm(long) > 0
+    from person where worded
+), newest as materialized (
+    select item_id, action, ts, weight from interaction where user_id = %(user_id)s
+    order by ts desc, log_id desc, "offset" desc limit {seen_max}
 ), seen as materialized (
-    select distinct item_id from (
-        select item_id from interaction
-        where user_id = %(user_id)s and %(exclude_seen)s
-        order by ts desc, log_id desc, "offset" desc limit %(seen_max)s
-    ) newest
+    select distinct item_id from newest where %(exclude_seen)s
 ), hidden as materialized (
     select distinct item_id from (
         select item_id from interaction
-        where user_id = %(user_id)s and excludes limit %(hidden_max)s
+        where user_id = %(user_id)s and excludes limit {hidden_max}
     ) some_hidden
 ), offered as not materialized (
     select item_id, content from item
-    where available and content is not null
-      and (%(kinds)s::text[] is null or kind = any(%(kinds)s))
-      and (%(categories)s::text[] is null or category = any(%(categories)s))
-      and (%(tags)s::text[] is null or tags && %(tags)s)
-      and (%(price_min)s::float8 is null or price >= %(price_min)s)
-      and (%(price_max)s::float8 is null or price <= %(price_max)s)
-      and (%(exclude)s::text[] is null or item_id <> all(%(exclude)s))
+    where available and content is not null {filter}
       and item_id not in (select item_id from seen union all select item_id from hidden)
 )
-select array(select item_id from seen), array(select item_id from hidden),
+select coalesce(version, 0), case when events > 0 then as_of end, coalesce(events, 0),
+    (select coalesce(max(version), 0) from setting),
+    case when worded then long end, short, mass_long, mass_short,
+    array(select item_id from newest limit {events_max}),
+    array(select action from newest limit {events_max}),
+    array(select (extract(epoch from ts) * 1000000)::bigint from newest limit {events_max}),
+    array(select weight from newest limit {events_max}),
+    array(select item_id from seen), array(select item_id from hidden),
     array(
         select item_id from offered where (select long from taste) is not null
-        order by content <#> (select long from taste) limit %(per_query)s
+        order by content <#> (select long from taste) limit {near_max}
     ), array(
         select item_id from offered where (select short from taste) is not null
-        order by content <#> (select short from taste) limit %(per_query)s
-    );
+        order by content <#> (select short from taste) limit {near_max}
+    )
+from (select) as one left join person on true;
+
+-- filter --
+-- What narrows `offered`.
+and (%(kinds)s::text[] is null or kind = any(%(kinds)s))
+and (%(categories)s::text[] is null or category = any(%(categories)s))
+and (%(tags)s::text[] is null or tags && %(tags)s)
+and (%(price_min)s::float8 is null or price >= %(price_min)s)
+and (%(price_max)s::float8 is null or price <= %(price_max)s)
+and (%(exclude)s::text[] is null or item_id <> all(%(exclude)s))
 
 -- still_hidden --
 -- Which of these items the user hid, disliked or bought.

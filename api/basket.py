@@ -22,6 +22,7 @@ from vane.interaction import event_time_us, timestamp_us
 from vane.preference import decay
 from vane.store.moments import NEAR_ITEMS, About, PastEvent, Tastes, Wanted
 from vane.store.near import near_to
+from vane.store.serving import ServingStore
 from vane.tuning import RATING
 
 BASKET_BYTES_MAX = 262_144
@@ -113,20 +114,26 @@ async def _known(
     contents, worded = shelf.cards.contents(ids)
     lives = recommender.knowledge.tuning.half_lives_s
     ages = np.array([now_us - act.ts_us for act in acts], np.int64)
-    left = decay(ages, lives) * np.array([[act.weight] for act in acts] or np.zeros((0, 1)))
-    tastes = _sum(_aged(user, lives, now_us), contents, left * worded[:, None])
+    weights = np.array([act.weight for act in acts]) * worded
+    terms = decay(ages, lives) * weights[:, None]
     known = user._replace(
         state=user.state._replace(events=user.state.events + len(acts)),
-        tastes=tastes,
         past=sorted([*acts, *user.past], key=lambda act: -act.ts_us),
     )
-    long, short = known.queries(await store.item_mean())
-    if long is None or short is None:
-        return known._replace(near_long=[], near_short=[])
-    kept_out = (*query.exclude, *user.seen, *user.hidden)
-    near = await near_to(store, [long, short], Wanted(query.filter, kept_out), NEAR_ITEMS)
-    near_long, near_short = ([item for item, _ in found] for found in near)
-    return known._replace(near_long=near_long, near_short=near_short)
+    if not terms.any():
+        return known
+    known = known._replace(tastes=_sum(_aged(user, lives, now_us), contents, terms))
+    wanted = Wanted(query.filter, (*query.exclude, *user.seen, *user.hidden))
+    near = [
+        [] if taste is None else await _near(store, taste, wanted)
+        for taste in known.queries(await store.item_mean())
+    ]
+    return known._replace(near_long=near[0], near_short=near[1])
+
+
+async def _near(store: ServingStore, taste: Floats, wanted: Wanted) -> list[str]:
+    (found,) = await near_to(store, [taste], wanted, NEAR_ITEMS)
+    return [item for item, _ in found]
 
 
 def _aged(user: About, lives: tuple[float, float], now_us: int) -> Tastes | None:
@@ -144,11 +151,9 @@ def _aged(user: About, lives: tuple[float, float], now_us: int) -> Tastes | None
     )
 
 
-def _sum(tastes: Tastes | None, contents: Floats, weights: Doubles) -> Tastes | None:
-    """The tastes with n further terms: contents (n, d) by weights (n, 2) for long and short."""
-    if not weights.any():
-        return tastes
-    vectors, masses = weights.T @ contents, weights.sum(axis=0)
+def _sum(tastes: Tastes | None, contents: Floats, terms: Doubles) -> Tastes:
+    """The tastes and n further terms: contents (n, d) by weights (n, 2) for long and short."""
+    vectors, masses = terms.T @ contents, terms.sum(axis=0)
     if tastes is not None:
         vectors += [tastes.long, tastes.short]
         masses += [tastes.mass_long, tastes.mass_short]

@@ -33,6 +33,8 @@ DOCUMENTED = [
     responses.ApiKey,
     responses.ApiKeys,
     responses.NewApiKey,
+    responses.ErasedUser,
+    responses.UserExport,
     responses.Status,
     responses.Health,
     responses.Problem,

@@ -41,7 +41,6 @@ class Answer(NamedTuple):
         subjects: what it is about; one about a user is for that user's token alone.
         version: of the user's state that it shows; None where it shows no user.
         as_of: the newest event in that state.
-        owner: the user whose token may have it; None: every caller may.
     """
 
     body: bytes
@@ -50,7 +49,6 @@ class Answer(NamedTuple):
     subjects: tuple[str, ...]
     version: int | None = None
     as_of: datetime | None = None
-    owner: str | None = None
 
 
 @dataclass(slots=True)
@@ -133,6 +131,11 @@ class Cache:
         while len(self._floors) > self.floors_max:
             _, forgotten = self._floors.popitem(last=False)
             self._refused_before = max(self._refused_before, forgotten.order)
+
+    def forget(self, subject: str) -> None:
+        """Nothing about the subject may be kept, not even as the last known answer."""
+        for key in list(self._keys.get(subject, ())):
+            self._remove(key)
 
     def first_shown_s(self, answer: Answer) -> float | None:
         """How long ago a hint named the version that this answer is the first one to show."""

@@ -166,6 +166,8 @@ class Services:
                 self.metrics.hint_delay.observe(max(time.time() - hint.ts, 0.0))
                 for user_id, version in hint.changes:
                     self.cache.drop(user_subject(user_id), version)
+                    if hint.erased:
+                        self.cache.forget(user_subject(user_id))
                     self.streams.user_changed(user_id, version)
                 self.applied.advance(hint.log, hint.partition, hint.next_offset)
             case CatalogHint():

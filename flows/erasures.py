@@ -18,10 +18,12 @@ class Erasures:
 
     Attributes:
         known: the number of the newest erasure that this knows.
+        outdated: whether there are newer ones. They are read by whoever plans next, not where they
+            are met: that may be in a transaction which has moved the positions already.
     """
 
     def __init__(self) -> None:
-        self.known = 0
+        self.known, self.outdated = 0, True
         self._cuts = _Cuts()
 
     def load(self, connection: Connection) -> None:
@@ -29,7 +31,7 @@ class Erasures:
         known, cuts = latest_erasure(connection), _Cuts()
         for log_id, partition, user, cut in open_cuts(connection):
             cuts.setdefault((log_id, partition), {})[user] = cut
-        self.known, self._cuts = known, cuts
+        self.known, self._cuts, self.outdated = known, cuts, False
 
     def refresh(self, connection: Connection) -> bool:
         """Read anew where that may change something; returns whether there are new erasures."""

@@ -100,6 +100,7 @@ class StateSession:
             Unavailable: Postgres does not answer and the process is told to stop.
         """
         self._forget_users()
+        self.erasures.outdated = True
         self._aliases.clear()
         self.items.clear()
         self.close()
@@ -120,7 +121,6 @@ class StateSession:
                 connection = connect(self._settings, application)
                 with translated():
                     self._tuning.refresh(connection)
-                    self.erasures.load(connection)
             except Unavailable as error:
                 log.warning("%s", error)
                 if self._stop.wait(wait_s):
@@ -149,7 +149,7 @@ class StateSession:
 
     def add_terms(self, users: list[str], events: Events, vectors: Floats) -> Plan:
         """Add the terms of events that were counted before, inside the caller's transaction."""
-        known = self.erasures.known
+        known = self.know_erasures()
         base = self._read(self.connection, users, known)
         plan = Plan.make(users, events, base, vectors, self._lives, counting=False)
         plan.erasure = known
@@ -171,12 +171,18 @@ class StateSession:
         Raises:
             UsersErased: there are; what is to be written may name one of them.
         """
-        self._check_erasure(self.connection, latest_erasure(self.connection), plan.erasure)
+        self._check_erasure(latest_erasure(self.connection), plan.erasure)
 
-    def _check_erasure(self, connection: Connection, latest: int, planned: int) -> None:
+    def _check_erasure(self, latest: int, planned: int) -> None:
         if latest > planned:
-            self.erasures.load(connection)
+            self.erasures.outdated = True
             raise UsersErased("users were erased")
+
+    def know_erasures(self) -> int:
+        """The number of the newest known erasure, once those that were met are read."""
+        if self.erasures.outdated:
+            self.erasures.load(self.reading)
+        return self.erasures.known
 
     @property
     def _lives(self) -> HalfLives:
@@ -191,7 +197,7 @@ class StateSession:
         """
         current = self._tuning.current
         states, merged, erasure = read_current(connection, users, current, DIMENSION)
-        self._check_erasure(connection, erasure, planned)
+        self._check_erasure(erasure, planned)
         if merged:
             self._aliases.add(merged)
             raise UsersMerged(f"{len(merged)} of {len(users)} users were merged into others")

@@ -140,6 +140,7 @@ class Planner:
 
     def _without_erased(self, batch: Batch) -> Batch:
         """What was produced before its user was erased counts for nobody."""
+        self._session.know_erasures()
         places = self._session.erasures.places(batch)
         if not places:
             return batch

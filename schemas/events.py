@@ -134,7 +134,7 @@ class RecommendationLog(Struct, gc=False, frozen=True, omit_defaults=True):
     variant: str | None = None
 
 
-class PreferenceHint(Struct, gc=False, frozen=True):
+class PreferenceHint(Struct, gc=False, frozen=True, omit_defaults=True):
     """Redis `vane:preferences`, after each commit: who changed, to which version."""
 
     changes: list[tuple[str, int]]
@@ -142,6 +142,8 @@ class PreferenceHint(Struct, gc=False, frozen=True):
     partition: int
     next_offset: int
     ts: float
+    erased: bool = False
+    """Whether these users were erased: nothing of them may be kept, not even for hard times."""
 
 
 class CatalogHint(Struct, gc=False, frozen=True):

@@ -264,6 +264,39 @@ class NewApiKey(Struct, frozen=True):
     key: ApiKey
 
 
+class ErasedUser(Struct, frozen=True):
+    """`DELETE /v1/users/{user_id}`: what was deleted of the user."""
+
+    user_id: str
+    version: int
+    """Of the empty state; versions never go back."""
+    visitors: list[str]
+    """Who had been merged into the user, and went as well."""
+    events: int
+    pending: int
+    dead_letters: int
+    """Messages that could not be applied and named the user; their contents."""
+    accounts: int
+
+
+class UserExport(Struct, frozen=True):
+    """`GET /v1/users/{user_id}/export`: everything that is stored of a user."""
+
+    user_id: str
+    exported_at: datetime
+    profile: Profile
+    state: dict[str, Any] | None
+    """The preference vectors, the decayed weights behind them, version and number of events."""
+    account: dict[str, Any] | None
+    visitors: list[str]
+    """Who was merged into the user."""
+    events: list[dict[str, Any]]
+    pending: list[dict[str, Any]]
+    """Those of the events whose item is not known yet."""
+    dead_letters: list[dict[str, Any]]
+    """Messages that could not be applied and name the user."""
+
+
 class PartitionStatus(Struct, frozen=True):
     """Where a flow stands in a partition."""
 

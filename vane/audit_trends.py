@@ -1,5 +1,6 @@
 """The part of `vane verify` about items: trends and neighbours against the log."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
 from typing import TypeVar
@@ -8,32 +9,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vane.audit_report import LISTED_MAX, LOOKUP_ROWS, Advance, Report
-from vane.interaction import item_slot
+from vane.interaction import TREND_SLOTS, item_slot
 from vane.pair_oracle import ExpectedNeighbours
 from vane.store.verification import ItemEvent, Snapshot
 from vane.trend_oracle import UNCOUNTED, Counted, ExpectedTrend, count, histories
 
 _Row = TypeVar("_Row")
 
-NEIGHBOURS = "neighbours/"
+TRENDS, NEIGHBOURS = "trends/", "neighbours/"
+SLOTS = range(TREND_SLOTS)
 INTERACTIONS = "interactions"
 
 
 def check_trends(snapshot: Snapshot, report: Report, advance: Advance) -> None:
     """Compare all trends, and the neighbours of all items or of a sample, with the log."""
-    report.add_rows(snapshot.trends_without_events(LISTED_MAX))
-    report.add_rows(snapshot.neighbours_without_events(LISTED_MAX))
+    erased = _ErasedEvents(snapshot)
+    report.add_rows(snapshot.trends_without_events(LISTED_MAX, erased.slots(TRENDS)))
+    report.add_rows(snapshot.neighbours_without_events(LISTED_MAX, erased.slots(NEIGHBOURS)))
     counted, neighbours = _CountedLog(snapshot), ExpectedNeighbours()
     _observe(snapshot, counted, neighbours, advance)
-    _compare_neighbours(snapshot, neighbours, report)
     expected = _expected_trends(snapshot, counted, advance)
     while block := list(islice(expected, LOOKUP_ROWS)):
         stored = snapshot.trends(trend.item_id for trend in block)
         for trend in block:
-            verdict = trend.compare(stored.get(trend.item_id))
+            found = stored.get(trend.item_id)
+            verdict = trend.compare(found, erased_max=erased.rows[item_slot(trend.item_id)])
+            if found is not None:
+                erased.note(trend.item_id, found.events - trend.events)
             report.add(f"item {trend.item_id}", verdict.differences)
             report.worst_trend_error = max(report.worst_trend_error, verdict.worst_share)
             report.trend_items += 1
+    erased.check(report)
+    _compare_neighbours(snapshot, neighbours, erased, report)
+
+
+class _ErasedEvents:
+    """What trends still hold of erased users, of whom the log knows nothing any more.
+
+    The positions tell how many of the rows that a slot had counted are gone: as many events the
+    trends of its items must have beyond the log, all together.
+
+    Attributes:
+        rows: slot → so many.
+        items: item → events that its trend has beyond the log.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._counts = snapshot.erased_rows()
+        self.rows = Counter({slot: self._counts.get(f"{TRENDS}{slot:02d}", 0) for slot in SLOTS})
+        self._found = Counter(
+            {
+                slot: events
+                for slot, events in snapshot.events_of_orphans().items()
+                if self.rows[slot]
+            }
+        )
+        self.items: Counter[str] = Counter()
+
+    def slots(self, part: str) -> list[int]:
+        """Slots of trends or neighbours that have counted what is gone."""
+        return [slot for slot in SLOTS if self._counts.get(f"{part}{slot:02d}")]
+
+    def note(self, item: str, events: int) -> None:
+        """So many events a trend has beyond the log."""
+        if events > 0:
+            self.items[item] = events
+            self._found[item_slot(item)] += events
+
+    def check(self, report: Report) -> None:
+        """Compare the trends of each slot with its positions."""
+        for slot in SLOTS:
+            if self.rows[slot] and self._found[slot] != self.rows[slot]:
+                found = f"{self._found[slot]} events of erased users, expected {self.rows[slot]}"
+                report.add(f"{TRENDS}{slot:02d}", [found])
 
 
 class _CountedLog:
@@ -97,12 +145,15 @@ class _SlotFlows(dict[str, str]):
         return flow
 
 
-def _compare_neighbours(snapshot: Snapshot, neighbours: ExpectedNeighbours, report: Report) -> None:
+def _compare_neighbours(
+    snapshot: Snapshot, neighbours: ExpectedNeighbours, erased: _ErasedEvents, report: Report
+) -> None:
     expected = neighbours.rows()
     while block := list(islice(expected, LOOKUP_ROWS)):
         stored = snapshot.neighbours(row.item_id for row in block)
         for row in block:
-            verdict = row.compare(stored.get(row.item_id))
+            gone = erased.items[row.item_id]
+            verdict = row.compare(stored.get(row.item_id), erased=gone)
             report.add(f"item {row.item_id}", verdict.differences)
             report.worst_neighbour_error = max(report.worst_neighbour_error, verdict.worst_share)
             report.neighbour_items += 1

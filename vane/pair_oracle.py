@@ -11,7 +11,8 @@ often as the row has events n. So with lost = 0
     |stored - exact| <= g_k · exact,   k = 6·n + 8
 
 and in general stored <= exact·(1 + g_k) and exact·(1 - g_k) <= stored + lost. A row that has never
-had more than 200 neighbours has lost nothing.
+had more than 200 neighbours has lost nothing. A row with pairs of erased users, which the log no
+longer has, is held against it from below alone.
 """
 
 import math
@@ -44,6 +45,9 @@ HALF_LIVES_US = [math.inf, 3 * 86_400e6, 6 * 3_600e6, 30 * 86_400e6]
 
 WINDOW_ITEMS, NEXT_PLACES, PLACE_DECAY = 20, 3, 10
 LISTED_MAX = 200
+TERMS_OF_EVENT_MAX = 81
+"""That an event adds to a row: its own, its window's, and those of the events that follow it."""
+
 OWN = -1
 """Stands for the neighbour in a term of the item's own mass."""
 
@@ -84,29 +88,42 @@ class ExpectedRow:
         names = [ids[code] for code in codes[~own].tolist()]
         self._weights = dict(zip(names, sums[~own], strict=True))
 
-    def compare(self, stored: NeighbourState | None) -> Verdict:
-        """Hold the stored row against this one."""
+    def compare(self, stored: NeighbourState | None, *, erased: int = 0) -> Verdict:
+        """Hold the stored row against this one; so many events of the item were erased."""
         if stored is None:
             return Verdict(["no neighbours, expected a row"])
         slot = xxhash.xxh3_64_intdigest(self.item_id.encode()) % TREND_SLOTS
         differences = unequal("slot of the neighbours", stored.slot, slot)
-        differences += unequal(
-            "as_of of the neighbours in microseconds", stored.as_of_us, self._as_of_us
-        )
+        if not erased or stored.as_of_us < self._as_of_us:
+            differences += unequal(
+                "as_of of the neighbours in microseconds", stored.as_of_us, self._as_of_us
+            )
         twice = [name for name, count in Counter(stored.neighbours).items() if count > 1]
         differences += [f"neighbour {name} is listed twice" for name in twice]
-        if len(self._weights) <= LISTED_MAX and stored.lost.any():
+        if not erased and len(self._weights) <= LISTED_MAX and stored.lost.any():
             differences.append("lost weights though no list was full")
-        shares = {"mass of the neighbours": self._mass_share(stored), **self._shares(stored)}
+        if erased:
+            self._decay_to(stored.as_of_us, erased * TERMS_OF_EVENT_MAX)
+        below = bool(erased)
+        mass = self._mass_share(stored, below=below)
+        shares = {"mass of the neighbours": mass, **self._shares(stored, below=below)}
         for name, share in shares.items():
             differences += beyond(name, share)
         return Verdict(differences, max(shares.values()))
 
-    def _mass_share(self, stored: NeighbourState) -> float:
-        bound = (8 * self._events + 512) * FLOAT64_ROUNDOFF * self._mass + UNDERFLOW
-        return bounded(float((np.abs(stored.mass - self._mass) / bound).max()))
+    def _decay_to(self, as_of_us: int, terms: int) -> None:
+        """To the time of a newer event of an erased user, all of whom added so many terms."""
+        left = np.exp2(-max(as_of_us - self._as_of_us, 0) / np.array(HALF_LIVES_US))
+        self._mass = self._mass * left
+        self._weights = {name: weights * left for name, weights in self._weights.items()}
+        self._events += terms
 
-    def _shares(self, stored: NeighbourState) -> dict[str, float]:
+    def _mass_share(self, stored: NeighbourState, *, below: bool) -> float:
+        bound = (8 * self._events + 512) * FLOAT64_ROUNDOFF * self._mass + UNDERFLOW
+        missing = self._mass - stored.mass
+        return bounded(float(((missing if below else np.abs(missing)) / bound).max()))
+
+    def _shares(self, stored: NeighbourState, *, below: bool) -> dict[str, float]:
         listed = dict(zip(stored.neighbours, stored.weights.astype(np.float64), strict=True))
         nothing = np.zeros(len(HALF_LIVES_US))
         relative = gamma(6 * self._events + 8, FLOAT32_ROUNDOFF)
@@ -114,7 +131,8 @@ class ExpectedRow:
         for name in listed.keys() | self._weights.keys():
             exact, found = self._weights.get(name, nothing), listed.get(name, nothing)
             bound = relative * exact + FLOAT32_ROUNDOFF * stored.lost + UNDERFLOW
-            error = np.maximum(found - exact, exact - found - stored.lost)
+            missing = exact - found - stored.lost
+            error = missing if below else np.maximum(found - exact, missing)
             share = bounded(float((error / bound).max()))
             if not share <= 1:
                 worst[f"neighbour {name}"] = share

@@ -9,6 +9,9 @@ weight c is a difference of two numbers with sum s, made of at most 60 terms: ea
 at most 80·u·s, and the sum by the decayed sum of these. So
 
     |stored - exact| <= (5·n + 16)·u·M + 160·u·Σ s·2^(t/h) / Σ c·2^(t/h) · log2(e)
+
+What erased users added stays in a trend until it is made anew, and is no longer in the log: such a
+trend has more events than the log, and is held against it from below alone.
 """
 
 import math
@@ -171,18 +174,23 @@ class ExpectedTrend:
         if len(self._block) == BLOCK_TERMS:
             self._sum_block()
 
-    def compare(self, stored: TrendState | None) -> Verdict:
-        """Hold the stored trend against this one."""
+    def compare(self, stored: TrendState | None, *, erased_max: int = 0) -> Verdict:
+        """Hold the stored trend against this one, with at most so many events of erased users."""
         if stored is None:
             return Verdict([f"no trend, expected {self.events} events"])
         self._sum_block()
         slot = xxhash.xxh3_64_intdigest(self.item_id.encode()) % TREND_SLOTS
         differences = unequal("slot", stored.slot, slot)
-        differences += unequal("events", stored.events, self.events)
-        differences += unequal("first_ts in microseconds", stored.first_us, self._first_us)
-        differences += unequal("last_ts in microseconds", stored.last_us, self._last_us)
-        shares = {name: self._share(name, stored.heats[name]) for name in self._sums}
-        shares["weight_sum"] = self._weight_share(stored.weight_sum)
+        erased = stored.events - self.events
+        if not 0 < erased <= erased_max:
+            erased = 0
+            differences += unequal("events", stored.events, self.events)
+            differences += unequal("first_ts in microseconds", stored.first_us, self._first_us)
+            differences += unequal("last_ts in microseconds", stored.last_us, self._last_us)
+        elif stored.first_us > self._first_us or stored.last_us < self._last_us:
+            differences.append("first_ts and last_ts leave out events")
+        shares = {name: self._share(name, stored.heats[name], erased) for name in self._sums}
+        shares["weight_sum"] = self._weight_share(stored.weight_sum, erased)
         for name, share in shares.items():
             differences += beyond(name, share)
         return Verdict(differences, max(shares.values()))
@@ -195,21 +203,26 @@ class ExpectedTrend:
         self._weights.append(math.fsum(term.counted.weight for term in self._block))
         self._block.clear()
 
-    def _weight_share(self, stored: float) -> float:
-        roundings = 2 * self._counted + 8 + COUNTED_ROUNDINGS
-        size = self._sums["heat_never"].sizes
+    def _weight_share(self, stored: float, erased: int) -> float:
+        roundings = 2 * (self._counted + erased) + 8 + COUNTED_ROUNDINGS
+        size = max(self._sums["heat_never"].sizes, stored if erased else 0.0)
         bound = roundings * FLOAT64_ROUNDOFF * size + 2.0**-1000
-        return bounded(abs(stored - math.fsum(self._weights)) / bound)
+        return bounded(_error(stored, math.fsum(self._weights), erased) / bound)
 
-    def _share(self, name: str, stored: float) -> float:
+    def _share(self, name: str, stored: float, erased: int) -> float:
         terms = self._sums[name]
         if terms.newest_us is None:
-            return 0.0 if stored == -math.inf else UNBOUNDED
+            return 0.0 if stored == -math.inf or erased else UNBOUNDED
         total = math.fsum(terms.parts)
         half_life_us = terms.half_life_s * 1e6
         exact = terms.newest_us / half_life_us + math.log2(total)
         times = max(abs(terms.newest_us), abs(self._first_us)) / half_life_us
         magnitude = times + self._largest_log + abs(math.log2(total)) + math.log2(self._counted) + 1
-        bound = (5 * self._counted + 16) * FLOAT64_ROUNDOFF * magnitude
+        bound = (5 * (self._counted + erased) + 16) * FLOAT64_ROUNDOFF * magnitude
         bound += COUNTED_ROUNDINGS * FLOAT64_ROUNDOFF * terms.sizes / total * math.log2(math.e)
-        return bounded(abs(stored - exact) / bound)
+        return bounded(_error(stored, exact, erased) / bound)
+
+
+def _error(stored: float, exact: float, erased: int) -> float:
+    """By how much the stored number is wrong; erased users may have made it larger."""
+    return max(exact - stored, 0.0) if erased else abs(stored - exact)

@@ -51,8 +51,10 @@ COMMANDS = {
         "rebuild", "rebuild", _DATA, "Compute vectors and trends again from the log"
     ),
     "merge": Command("merge", "merge", _DATA, "Give an account what an anonymous visitor did"),
+    "erase": Command("privacy", "erase", _DATA, "Delete all that is known of a user"),
+    "export": Command("privacy", "export", _DATA, "Everything that is stored of a user, as JSON"),
     "tune": Command("tune", "tune", _DATA, "Learn to rank from the log; activated only if better"),
-    "retrain": Command("tune", "retrain", _DATA, "Fit the trees of the ranking again"),
+    "retrain": Command("tune", "retrain", _DATA, "Fit the network of the ranking again"),
     "evaluate": Command(
         "evaluate", "evaluate", _DATA, "How good the lists are on a log, beside other recommenders"
     ),

@@ -194,13 +194,22 @@ class Snapshot:
             )
         }
 
-    def neighbours_without_events(self, limit: int) -> Differences:
-        """Neighbours of items of which the log, as far as it was read, knows nothing."""
-        return self._orphans("neighbours_without_events", "neighbours of", limit=limit)
+    def erased_rows(self) -> dict[str, int]:
+        """Log rows that each slot had read before they were erased, by flow."""
+        return {flow: int(rows) for flow, rows in self._rows("erased_rows")}
 
-    def trends_without_events(self, limit: int) -> Differences:
-        """Trends of which the log, as far as it was read, knows nothing."""
-        return self._orphans("trends_without_events", "item", limit=limit)
+    def events_of_orphans(self) -> dict[int, int]:
+        """By slot: events of the trends of which the log, as far as it was read, knows nothing."""
+        return {slot: int(events) for slot, events in self._rows("events_of_orphans")}
+
+    def neighbours_without_events(self, limit: int, besides: list[int]) -> Differences:
+        """Neighbours of which the log, as far as it was read, knows nothing, but in these slots."""
+        fields = {"limit": limit, "besides": besides}
+        return self._orphans("neighbours_without_events", "neighbours of", **fields)
+
+    def trends_without_events(self, limit: int, besides: list[int]) -> Differences:
+        """Trends of which the log, as far as it was read, knows nothing, but in these slots."""
+        return self._orphans("trends_without_events", "item", limit=limit, besides=besides)
 
     def _orphans(self, query: str, kind: str, **fields: Any) -> Differences:
         rows = self._rows(query, **fields)

@@ -113,6 +113,7 @@ select item_id, count(*) over () from item_neighbour where not exists (
     select from interaction join stream_position using (log_id, partition)
     where interaction.item_id = item_neighbour.item_id and weight > 0
       and flow = 'neighbours/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset)
+  and slot <> all(%(besides)s::int[])
 order by item_id limit %(limit)s;
 
 -- trends_without_events --
@@ -120,4 +121,18 @@ select item_id, count(*) over () from item_trend where not exists (
     select from interaction join stream_position using (log_id, partition)
     where interaction.item_id = item_trend.item_id
       and flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset)
+  and slot <> all(%(besides)s::int[])
 order by item_id limit %(limit)s;
+
+-- erased_rows --
+-- Log rows that trends and neighbours had counted when they were erased.
+select flow, sum(erased) from stream_position
+where erased > 0 and (starts_with(flow, 'trends/') or starts_with(flow, 'neighbours/')) group by flow;
+
+-- events_of_orphans --
+-- Events of the trends of which the log, as far as it was read, knows nothing, by slot.
+select slot, sum(events) from item_trend where not exists (
+    select from interaction join stream_position using (log_id, partition)
+    where interaction.item_id = item_trend.item_id
+      and flow = 'trends/' || lpad(item_slot::text, 2, '0') and "offset" < next_offset)
+group by slot;

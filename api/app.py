@@ -62,7 +62,6 @@ def create_app(settings: Settings) -> FastAPI:
         items,
         search,
         events,
-        impressions,
         sessions,
         merge,
         privacy,

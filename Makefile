@@ -12,6 +12,8 @@ INSTALL_LOCKED := $(PIP) install --quiet --no-compile --no-deps --require-hashes
 # Shows that torch works here, and compiles what every start imports: a fifth of all modules.
 FIRST_USE = import bytewax.operators, fastapi, psycopg, redis.asyncio, typer; \
 	from vane.embedding import BUNDLED_MODEL, load_encoder; load_encoder(BUNDLED_MODEL, 1)(["ready"])
+APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	--no-install-recommends
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -21,7 +23,7 @@ DATA ?= ../shared/data/movietweetings
 QUALITY ?= build/quality
 EVALUATE_ARGS ?= --baselines
 
-.PHONY: help install tools chromium run test test-faults soak evaluate bench lint lock lock-check dashboards schemas
+.PHONY: help install tools chromium run test test-ops test-faults soak ops-tools evaluate bench lint lock lock-check dashboards schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -32,7 +34,10 @@ run: install  ## Run everything on embedded servers, data in vane-data/
 	$(BIN)/vane up
 
 test: tools  ## Run all tests, those on real servers too; PYTEST_ARGS= narrows
-	$(BIN)/pytest -m "not faults" $(PYTEST_ARGS)
+	$(BIN)/pytest -m "not faults and not ops" $(PYTEST_ARGS)
+
+test-ops: tools ops-tools  ## Check dashboards, alerts and deployment files, on a real Prometheus
+	$(BIN)/pytest -m ops tests/ops $(PYTEST_ARGS)
 
 test-faults: tools  ## Kill, cut and fill servers and flows, then ask the oracle; SEED=1
 	VANE_FAULT_SEED=$(SEED) $(BIN)/pytest -m faults tests/faults $(PYTEST_ARGS)
@@ -47,9 +52,22 @@ evaluate: tools  ## Measure the lists on DATA=, table and plot to QUALITY=; EVAL
 	$(BIN)/vane evaluate --items "$(DATA)/items.jsonl.gz" --events "$(DATA)/events.csv.gz" \
 		--out "$(QUALITY)" $(EVALUATE_ARGS)
 
+ops-tools: build/bin/kustomize build/bin/prometheus
+	@command -v docker-compose >/dev/null || { $(APT_INSTALL) docker-compose; }
+
+build/bin/kustomize:
+	@mkdir -p build/bin
+	@echo "Installing kustomize, a minute"
+	@GOBIN=$(CURDIR)/build/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+
+build/bin/prometheus:
+	@mkdir -p build/bin build/prometheus
+	@apt-get update -qq
+	@cd build/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .
+	@mv build/prometheus/usr/bin/prom* build/bin/
+
 chromium:  ## Install what the browser tests run in, from Debian; without it they are skipped
-	@command -v chromium >/dev/null || { apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; }
+	@command -v chromium >/dev/null || { $(APT_INSTALL) chromium; }
 
 bench: tools  ## Measure every flow beside its floor, ten minutes; BENCH_ARGS=--quick: one
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

@@ -119,6 +119,8 @@ ALERTS = (
           " the day's share"),
     Alert("VaneFallbacks", "sum by (kind) (rate(vane_api_fallbacks_total[5m])) > 0", "page", "5m",
           "the API answers with {{ $labels.kind }} instead of what is asked for"),
+    Alert("VaneSettingsBroken", "max(vane_api_settings_broken) > 0", "ticket", "1m",
+          "the stored settings cannot be read; the last good ones go on"),
     Alert("VaneHintsLost", 'sum by (flow) (rate(vane_flow_hints_total{result="lost"}[5m])) > 0',
           "ticket", "5m", "Redis does not take the hints of flow {{ $labels.flow }}"),
     Alert("VanePostgresBloat",

@@ -1,0 +1,109 @@
+"""What deploys Vane is read by the tools that will read it: compose, Dockerfile, Kubernetes."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+KUBERNETES = "1.34"
+SECRETS = dict.fromkeys(["POSTGRES_PASSWORD", "VANE_ADMIN_KEY", "GRAFANA_PASSWORD"], "secret")
+OTHERS_KINDS = {"PodMonitor"}
+"""Of the Prometheus operator: no schema comes with Kubernetes."""
+
+pytestmark = pytest.mark.ops
+
+
+def compose(**environ: str) -> "subprocess.CompletedProcess[str]":
+    command = [shutil.which("docker-compose") or "docker-compose", "config"]
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    found = compose(**SECRETS)
+    assert found.returncode == 0, found.stderr
+    services: dict[str, Any] = yaml.safe_load(found.stdout)["services"]
+    return services
+
+
+def test_no_password_has_a_default() -> None:
+    for name in SECRETS:
+        missing = {key: value for key, value in SECRETS.items() if key != name}
+        found = compose(**missing, **{name: ""})
+        assert found.returncode != 0
+        assert name in found.stderr
+
+
+def test_every_service_is_bounded_and_without_rights(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["mem_limit"], name
+        assert ":" in service["image"], name
+        assert not service["image"].endswith(":latest"), name
+        assert service["logging"]["options"]["max-size"], name
+        if service["image"].startswith("vane"):
+            assert service["user"] == "10001:10001"
+            assert service["read_only"] is True
+
+
+def test_every_process_of_vane_is_there(services: dict[str, Any]) -> None:
+    from vane.metrics import PROCESSES  # noqa: PLC0415
+
+    assert {"migrate", *PROCESSES} <= services.keys() | {"grpc"}
+
+
+def test_the_dockerfile_has_no_findings() -> None:
+    hadolint = ROOT / ".venv" / "bin" / "hadolint"
+    found = subprocess.run(
+        [hadolint, "deploy/Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.fixture(scope="module")
+def rendered() -> list[dict[str, Any]]:
+    kustomize = shutil.which("kustomize", path=f"{ROOT / 'build' / 'bin'}:{os.environ['PATH']}")
+    assert kustomize, "make test-ops installs it"
+    found = subprocess.run(
+        [kustomize, "build", "deploy/kubernetes/base"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stderr
+    return list(yaml.safe_load_all(found.stdout))
+
+
+def test_every_object_has_the_form_that_kubernetes_wants(rendered: list[dict[str, Any]]) -> None:
+    for thing in rendered:
+        if thing["kind"] not in OTHERS_KINDS:
+            kubernetes_validate.validate(thing, KUBERNETES, strict=True)
+
+
+def test_a_pod_knows_how_many_share_the_partitions(rendered: list[dict[str, Any]]) -> None:
+    sets = [thing for thing in rendered if thing["kind"] == "StatefulSet"]
+    assert {each["metadata"]["name"] for each in sets} == {"vane-interactions", "vane-trends"}
+    for each in sets:
+        environ = each["spec"]["template"]["spec"]["containers"][0]["env"]
+        assert {"name": "COUNT", "value": str(each["spec"]["replicas"])} in environ
+
+
+def test_pods_have_no_rights(rendered: list[dict[str, Any]]) -> None:
+    for thing in rendered:
+        pod = thing.get("spec", {}).get("template", {}).get("spec")
+        if pod is None:
+            continue
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"]:
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["resources"]["limits"]["memory"]

@@ -28,6 +28,7 @@ from benchmarks.search import scratch_database
 from vane.features import FEATURES
 from vane.item_table import ItemTable
 from vane.linear import LabelledList, LinearRanker
+from vane.network import NetworkRanker
 from vane.preference import Floats
 from vane.ranking import Model
 from vane.settings import Settings
@@ -36,7 +37,6 @@ from vane.store.connection import Connection, connect
 from vane.store.item_changes import ItemChanges
 from vane.store.migrate import migrate
 from vane.store.serving import literal
-from vane.trees import TreeRanker
 
 DIMENSION = 384
 TOPICS = 60
@@ -191,13 +191,13 @@ def fill_users(
             )
 
 
-def model_with_trees(rng: np.random.Generator) -> Model:
-    """Trees of the usual size; what they learned means nothing."""
+def model_with_network(rng: np.random.Generator) -> Model:
+    """A network of the usual size; what it learned means nothing."""
     features = rng.random((LISTS, 60, len(FEATURES))).astype(np.float32)
     lists = [LabelledList(rows, int(rng.integers(60))) for rows in features]
     linear = LinearRanker(FEATURES)
     linear.learn(lists[:10])
-    return Model(linear, TreeRanker.fit(FEATURES, lists, seed=1))
+    return Model(linear, NetworkRanker.fit(FEATURES, lists, seed=1))
 
 
 async def measure(
@@ -227,13 +227,13 @@ async def measure(
 
 
 async def run(settings: Settings, users: Sequence[str], cpu: Cpu, query: str) -> None:
-    """Measure lists, with and without trees, and print a line for each."""
+    """Measure lists, with and without a network, and print a line for each."""
     floor, rows = Times(), dict[str, Times]()
     half = len(users) // 2
-    for name, trees in (("linear", False), ("linear and trees", True)):
+    for name, network in (("linear", False), ("network", True)):
         async with open_recommender(settings, "benchmark") as recommender:
-            if trees:
-                recommender.knowledge.model = model_with_trees(np.random.default_rng(3))
+            if network:
+                recommender.knowledge.model = model_with_network(np.random.default_rng(3))
             await recommender.store.item_mean()
             rows[f"{name}, new process"] = await measure(
                 recommender, users[:WARM_UP], cpu, floor, query

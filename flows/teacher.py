@@ -1,11 +1,10 @@
-"""Who learns in flow learning, publishes the weights, and has trees fitted in a thread."""
+"""Who learns in flow learning, publishes the weights, and has networks fitted in a thread."""
 
 import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from threading import Event
 
 import msgspec
@@ -14,20 +13,15 @@ from numpy.typing import NDArray
 
 from schemas.events import SettingsHint
 from vane.bus import SETTINGS, Publisher
-from vane.learning import (
-    LISTS_FOR_TREES,
-    LISTS_KEPT,
-    Learner,
-    Verdict,
-    challenge,
-    learned_scores,
-)
+from vane.learning import LISTS_FOR_NETWORK, LISTS_KEPT, Learner, Verdict, challenge, served
 from vane.linear import LinearRanker
+from vane.network import NetworkRanker
+from vane.ranking import Model
 from vane.replica import Events
 from vane.settings import Settings
 from vane.store.connection import Connection
 from vane.store.history import Acts
-from vane.store.models import Positions, publish_linear, publish_trees, read_model
+from vane.store.models import Positions, publish_learned, publish_network, read_model
 from vane.study import Study
 
 log = logging.getLogger(__name__)
@@ -44,7 +38,7 @@ SEED = 1
 
 
 class _StoppedError(Exception):
-    """The process ends before the trees have grown."""
+    """The process ends before the network is fitted."""
 
 
 class Teacher:
@@ -62,16 +56,17 @@ class Teacher:
         self._publisher = Publisher(settings.redis_url)
         self._active, self.learned_before = read_model(connection)
         self._study = Study.begin(connection, settings)
-        self._learner = Learner(self._study.replica, _copy(self._active.linear), SEED)
+        self._learner = Learner(self._study.replica, Model(*_rankers(self._active)), SEED)
         self._rng = np.random.default_rng(SEED)
         self._applied = 0
         self._published = self._begun = self._learner.linear.lists
-        self._fitter = ThreadPoolExecutor(1, "trees")
+        self._fitter = ThreadPoolExecutor(1, "fit")
         self._fit: Future[Verdict] | None = None
-        self._fitted = self._active.trees.lists if self._active.trees else LISTS_FOR_TREES // 2
+        network = self._active.network
+        self._fitted = network.lists if network else LISTS_FOR_NETWORK // 2
         now = time.monotonic()
         self._publish_due = now + settings.learning_publish_ms / 1_000
-        self._fit_due = now + settings.learning_trees_s
+        self._fit_due = now + settings.learning_fit_s
         self._catalogue_read = now
 
     @property
@@ -95,7 +90,7 @@ class Teacher:
             self._learner.replica.apply(events.between(low, low + RECALLED_AT_ONCE))
 
     def learn(self, blocks: Sequence[Acts], positions: Positions, *, behind: bool) -> None:
-        """Learn from some of these events, and see to weights and trees when they are due.
+        """Learn from some of these events, and see to weights and fits when they are due.
 
         Args:
             blocks: of the log; maybe none.
@@ -111,7 +106,7 @@ class Teacher:
         if now >= self._publish_due:
             self._publish(positions)
             self._publish_due = now + self._settings.learning_publish_ms / 1_000
-        self._see_to_trees(now)
+        self._see_to_fit(now)
 
     def close(self, positions: Positions) -> None:
         """Publish the weights, give up a fit, and leave the servers."""
@@ -137,22 +132,24 @@ class Teacher:
 
     def _publish(self, positions: Positions) -> None:
         """Let the weights serve; where others were activated meanwhile, go on from these."""
-        linear = self._learner.linear
-        if linear.lists == self._published:
+        learner = self._learner
+        if learner.linear.lists == self._published:
             return
-        before = self._active.linear_version
-        version = publish_linear(self.connection, linear, positions, replacing=before)
-        if version is None:
+        linear, network = _rankers(learner.model)
+        learned = replace(self._active, linear=linear, network=network)
+        active = publish_learned(self.connection, learned, positions)
+        if active is None:
             log.info("learning: goes on from another model that was activated")
             self._active = read_model(self.connection, self._active).model
-            self._learner.linear = _copy(self._active.linear)
-            self._begun = self._learner.linear.lists - (linear.lists - self._begun)
+            lists = learner.linear.lists
+            learner.linear, learner.network = _rankers(self._active)
+            self._begun = learner.linear.lists - (lists - self._begun)
         else:
-            self._active = replace(self._active, linear=_copy(linear), linear_version=version)
+            self._active = active
             self._publisher.publish(SETTINGS, SettingsHint("model", time.time()))
-        self._published = self._learner.linear.lists
+        self._published = learner.linear.lists
 
-    def _see_to_trees(self, now: float) -> None:
+    def _see_to_fit(self, now: float) -> None:
         if self._fit is not None:
             if self._fit.done():
                 fit, self._fit = self._fit, None
@@ -160,40 +157,41 @@ class Teacher:
             return
         lists = self._learner.linear.lists - self._begun
         doubled = lists >= 2 * self._fitted and self._fitted < LISTS_KEPT
-        if lists >= LISTS_FOR_TREES and (doubled or now >= self._fit_due):
-            self._fitted, self._fit_due = lists, now + self._settings.learning_trees_s
-            self._active = read_model(self.connection, self._active).model
+        if lists >= LISTS_FOR_NETWORK and (doubled or now >= self._fit_due):
+            self._fitted, self._fit_due = lists, now + self._settings.learning_fit_s
+            linear, _ = _rankers(self._learner.model)
+            split = self._learner.lists.split()
             self._fit = self._fitter.submit(
-                challenge,
-                _copy(self._learner.linear),
-                self._learner.lists.split(),
-                partial(learned_scores, self._active.trees),
-                seed=SEED,
-                grown=self._stop_if_asked,
+                challenge, linear, split, served, seed=SEED, grown=self._stop_if_asked
             )
 
     def _judge(self, fit: "Future[Verdict]") -> None:
-        """Let the new trees serve if they are better."""
+        """Let the new network serve if it is better, and learn on."""
         try:
             verdict = fit.result()
         except _StoppedError:
             return
         before, after = msgspec.to_builtins(verdict.before), msgspec.to_builtins(verdict.after)
         said = f"nDCG@10 {verdict.before.ndcg_10:.4f} -> {verdict.after.ndcg_10:.4f}"
-        trees = verdict.model.trees
-        if trees is None or not verdict.better:
-            log.info("learning: new trees are not better, kept the old ones: %s", said)
+        network = verdict.model.network
+        if network is None or not verdict.better:
+            log.info("learning: a new network is not better, kept what serves: %s", said)
             return
-        metrics = {"before": before, "after": after}
-        version = publish_trees(self.connection, trees, metrics)
-        self._active = replace(self._active, trees=trees, trees_version=version)
+        version = publish_network(self.connection, network, {"before": before, "after": after})
+        self._active = replace(self._active, network=network, network_version=version)
+        _, self._learner.network = _rankers(self._active)
         self._publisher.publish(SETTINGS, SettingsHint("model", time.time()))
-        log.info("learning: new trees of %d lists serve: %s", trees.lists, said)
+        log.info("learning: a new network of %d lists serves: %s", network.lists, said)
 
-    def _stop_if_asked(self, _trees: int) -> None:
+    def _stop_if_asked(self, _share: float) -> None:
         if self._stop.is_set():
             raise _StoppedError
 
 
-def _copy(ranker: LinearRanker) -> LinearRanker:
-    return LinearRanker.from_bytes(ranker.to_bytes(), ranker.features)
+def _rankers(model: Model) -> tuple[LinearRanker, NetworkRanker | None]:
+    """Copies that learn on while these serve."""
+    linear, network = model.linear, model.network
+    return (
+        LinearRanker.from_bytes(linear.to_bytes(), linear.features),
+        network and NetworkRanker.from_bytes(network.to_bytes(), network.features),
+    )

@@ -2,7 +2,7 @@
 
 A list to learn from is a *target*, an event on an item that its user had not touched, with the
 candidates as they would have been retrieved just before. Both rankers learn from the same lists:
-the linear one a step at each, the trees from many at once.
+the linear one a step at each, the network from many at once, and then a step for every few.
 """
 
 from collections import deque
@@ -15,26 +15,26 @@ import numpy as np
 from msgspec import Struct
 
 from vane.evaluation import NOT_LISTED, per_target, rank
-from vane.linear import Doubles, Floats, Ints, LabelledList, LinearRanker
-from vane.ranking import Model, blend
+from vane.linear import Doubles, Features, Floats, Ints, LabelledList, LinearRanker
+from vane.network import BATCH_LISTS, NetworkRanker
+from vane.ranking import Model
 from vane.replica import Events, Replica
-from vane.trees import TreeRanker
 
-LISTS_FOR_TREES = 1_000
+LISTS_FOR_NETWORK = 300
 """Below this many lists there is only the linear ranker."""
 
 LISTS_FOR_LINEAR = 50
 """Below this many lists nothing can be compared."""
 
 LISTS_KEPT = 8_000
-"""The trees are fitted on the newest lists, at most so many."""
+"""A network is fitted on the newest lists, at most so many; more made none better."""
 
 NEGATIVES = 40
-"""Random candidates that stand for all others of a list, for the trees."""
+"""Random candidates that stand for all others of a list, for the network; more made none better."""
 
 HELD_OUT_SHARE = 0.2
 HELD_OUT_MAX = 1_500
-"""The newest targets, which no tree learns from, decide whether a model is better."""
+"""The newest targets, which a fit does not see, decide whether a network is better."""
 
 STRONG_SHARE_MIN = 0.01
 """The weakest action is no target, unless all others together are rarer than this."""
@@ -43,9 +43,9 @@ STRONG_SHARE_MIN = 0.01
 class Observed(NamedTuple):
     """A target with the list that was predicted for it."""
 
-    features: Floats  # (n, F); empty where no source retrieved the target
+    features: Features  # (n, F); empty where no source retrieved the target
     positive: int  # its row; -1 where there is none
-    linear: Doubles  # (n,) scores of the linear ranker before it learned from this target
+    scores: Doubles  # (n,) of the model before it learned from this target
 
 
 Scores = Callable[[Observed], Doubles]
@@ -53,14 +53,15 @@ Scores = Callable[[Observed], Doubles]
 
 
 class Split(NamedTuple):
-    """Lists to fit trees on, and later targets to compare models on."""
+    """Lists to fit a network on, and later targets to compare models on."""
 
     fitting: list[LabelledList]
     held_out: list[Observed]
+    newest: list[LabelledList]  # of the held-out targets, to learn from when all is judged
 
     def __len__(self) -> int:
         """Lists in all; a target that was not retrieved makes none."""
-        return len(self.fitting) + sum(each.positive >= 0 for each in self.held_out)
+        return len(self.fitting) + len(self.newest)
 
 
 class Quality(Struct, frozen=True):
@@ -74,7 +75,7 @@ class Quality(Struct, frozen=True):
 
 
 class Verdict(NamedTuple):
-    """A new model beside the one before it, on targets that its trees did not learn from."""
+    """A new model beside the one before it, on targets that it had not learned from."""
 
     model: Model
     before: Quality
@@ -102,18 +103,28 @@ def strong_actions(counts: Mapping[str, int], weights: Mapping[str, float]) -> f
 
 
 class Lists:
-    """The newest lists: whole ones to compare models on, thinned older ones to fit trees on."""
+    """The newest lists: whole ones to compare models on, all of them thinned to fit on.
+
+    Features are kept in half precision, so that thousands of lists fit into some 100 MB.
+    """
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._newest: deque[Observed] = deque()
+        self._newest: deque[tuple[Observed, LabelledList | None]] = deque()
         self._older: deque[LabelledList] = deque(maxlen=LISTS_KEPT)
 
-    def add(self, observed: Observed) -> None:
-        """Take the newest list; the oldest may go."""
-        self._newest.append(observed)
+    def add(self, observed: Observed) -> LabelledList | None:
+        """Take the newest list; the oldest may go.
+
+        Returns:
+            The list with fewer negatives, None where the target was not retrieved.
+        """
+        observed = observed._replace(features=observed.features.astype(np.float16))
+        thinned = self._thinned(observed) if observed.positive >= 0 else None
+        self._newest.append((observed, thinned))
         if len(self._newest) > HELD_OUT_MAX:
-            self._older.extend(self._thinned(self._newest.popleft()))
+            self._age()
+        return thinned
 
     def split(self) -> Split:
         """Lists to fit on, and the newest targets to hold out from it."""
@@ -121,17 +132,24 @@ class Lists:
             len(self._newest), round(HELD_OUT_SHARE * (len(self._older) + len(self._newest)))
         )
         while len(self._newest) > held_out:
-            self._older.extend(self._thinned(self._newest.popleft()))
-        return Split(list(self._older), list(self._newest))
+            self._age()
+        return Split(
+            fitting=list(self._older),
+            held_out=[observed for observed, _ in self._newest],
+            newest=[thinned for _, thinned in self._newest if thinned is not None],
+        )
 
-    def _thinned(self, observed: Observed) -> list[LabelledList]:
-        """The list with fewer negatives, in random order; nothing of a list without a target."""
-        features, positive, _ = observed
-        if positive < 0:
-            return []
+    def _age(self) -> None:
+        _, thinned = self._newest.popleft()
+        if thinned is not None:
+            self._older.append(thinned)
+
+    def _thinned(self, observed: Observed) -> LabelledList:
+        """Fewer negatives, in random order."""
+        features, positive = observed.features, observed.positive
         others = self._rng.permutation(np.delete(np.arange(len(features)), positive))[:NEGATIVES]
         rows = self._rng.permutation(np.append(others, positive))
-        return [LabelledList(features[rows], int(np.flatnonzero(rows == positive)[0]))]
+        return LabelledList(features[rows], int(np.flatnonzero(rows == positive)[0]))
 
 
 class Learner:
@@ -140,16 +158,22 @@ class Learner:
     Attributes:
         replica: holds what came before.
         linear: learns a step from each target's list.
+        network: learns a step from every BATCH_LISTS lists; None: there is none yet.
         lists: what was observed.
     """
 
-    def __init__(
-        self, replica: Replica, linear: LinearRanker, seed: int, *, learns: bool = True
-    ) -> None:
-        """Args: state before the first event, ranker, seed, whether the ranker learns."""
-        self.replica, self.linear, self.lists = replica, linear, Lists(seed)
+    def __init__(self, replica: Replica, model: Model, seed: int, *, learns: bool = True) -> None:
+        """Args: state before the first event, the rankers, seed, whether the rankers learn."""
+        self.replica, self.lists = replica, Lists(seed)
+        self.linear, self.network = model.linear, model.network
         self._learns = learns
         self._rng = np.random.default_rng(seed)
+        self._batch: list[LabelledList] = []
+
+    @property
+    def model(self) -> Model:
+        """The rankers as they are; they go on learning."""
+        return Model(self.linear, self.network)
 
     def take(self, events: Events, targets: Ints) -> None:
         """Apply the events, and learn from some of them.
@@ -176,21 +200,29 @@ class Learner:
             user, item = int(events.user[row]), int(events.item[row])
             if not self.replica.is_news(user, item):
                 continue
-            observed = self._predict(user, item, int(events.ts_us[row]))
-            self.lists.add(observed)
-            if observed.positive >= 0:
-                labelled = LabelledList(observed.features, observed.positive)
+            observed, features = self._predict(user, item, int(events.ts_us[row]))
+            thinned = self.lists.add(observed)
+            if thinned is not None:
+                labelled = LabelledList(features, observed.positive)
                 baskets.setdefault(user, []).append(labelled)
+                self._batch.append(thinned)
         if self._learns:
             for basket in baskets.values():
                 self.linear.learn(basket)
+            self._learn_batches()
 
-    def _predict(self, user: int, item: int, ts_us: int) -> Observed:
+    def _learn_batches(self) -> None:
+        while len(self._batch) >= BATCH_LISTS:
+            batch, self._batch = self._batch[:BATCH_LISTS], self._batch[BATCH_LISTS:]
+            if self.network is not None:
+                self.network.learn(batch)
+
+    def _predict(self, user: int, item: int, ts_us: int) -> tuple[Observed, Floats]:
         sources, features = self.replica.moment(user, ts_us, self._rng)
         found = np.flatnonzero(sources.numbers == item)
         if not len(found):
-            return Observed(features[:0], -1, np.zeros(0))
-        return Observed(features, int(found[0]), self.linear.scores(features))
+            return Observed(features[:0], -1, np.zeros(0)), features
+        return Observed(features, int(found[0]), self.model.scores(features)), features
 
 
 def challenge(
@@ -199,25 +231,42 @@ def challenge(
     before: Scores,
     *,
     seed: int,
-    grown: Callable[[int], None] = lambda _trees: None,
+    grown: Callable[[float], None] = lambda _share: None,
 ) -> Verdict:
-    """Fit trees where there are enough lists, and hold the new model against the active one.
+    """Fit a network where there are enough lists, and hold the new model against the active one.
+
+    Once it is judged it learns from the held-out lists too, as it would have live.
 
     Args:
         linear: the new model's linear ranker.
         split: what was observed while it learned.
         before: the active model.
         seed: of the fit.
-        grown: is told how many trees there are.
+        grown: is told what share of the fit is done.
     """
-    trees = None
-    if len(split) >= LISTS_FOR_TREES:
-        trees = TreeRanker.fit(linear.features, split.fitting, seed=seed, grown=grown)
-    return Verdict(
-        Model(linear, trees),
+    network, after = None, served
+    if len(split) >= LISTS_FOR_NETWORK:
+        network = NetworkRanker.fit(linear.features, split.fitting, seed=seed, grown=grown)
+        after = partial(fresh, network)
+    verdict = Verdict(
+        Model(linear, network),
         before=quality(split.held_out, before),
-        after=quality(split.held_out, partial(learned_scores, trees)),
+        after=quality(split.held_out, after),
     )
+    if network is not None:
+        for start in range(0, len(split.newest) - BATCH_LISTS + 1, BATCH_LISTS):
+            network.learn(split.newest[start : start + BATCH_LISTS])
+    return verdict
+
+
+def served(observed: Observed) -> Doubles:
+    """The scores of the model that learned online, as they were before it had seen the target."""
+    return observed.scores
+
+
+def fresh(ranker: Model | NetworkRanker, observed: Observed) -> Doubles:
+    """The scores of a model as it is now."""
+    return ranker.scores(observed.features.astype(np.float32))
 
 
 def quality(held_out: Sequence[Observed], scores: Scores) -> Quality:
@@ -232,10 +281,3 @@ def quality(held_out: Sequence[Observed], scores: Scores) -> Quality:
     )
     means = {name: float(values.mean()) for name, values in per_target(ranks).items()}
     return Quality(len(ranks), **means)
-
-
-def learned_scores(trees: TreeRanker | None, observed: Observed) -> Doubles:
-    """Scores by these trees and the linear ranker as it was before it had seen the target."""
-    if trees is None:
-        return observed.linear
-    return blend(trees.scores(observed.features), observed.linear)

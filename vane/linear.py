@@ -22,6 +22,7 @@ from vane.model_file import pack, unpack
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+Features = NDArray[np.float16] | NDArray[np.float32]
 
 KIND = "linear"
 
@@ -47,7 +48,7 @@ _Z_MAX = 6.0
 class LabelledList(NamedTuple):
     """Candidates as they were retrieved, and the one that was chosen then."""
 
-    features: Floats  # (n, F)
+    features: Features  # (n, F)
     positive: int  # its row
 
 
@@ -156,7 +157,7 @@ class LinearRanker:
         ranker._variances = np.array(content.variances)
         return ranker
 
-    def _transformed(self, features: Floats) -> Floats:
+    def _transformed(self, features: Features) -> Floats:
         raw = np.array(features[:, self._used], np.float32)
         raw[:, self._ranks] = 10.0 / (10.0 + raw[:, self._ranks])
         raw[:, self._shares] = np.log1p(50.0 * np.maximum(raw[:, self._shares], 0.0))
@@ -174,7 +175,7 @@ class LinearRanker:
         self._variances += pace * (raw.var(axis=0) - self._variances)
         np.maximum(self._variances, 1e-6, out=self._variances)
 
-    def _activity(self, features: Floats) -> int:
+    def _activity(self, features: Features) -> int:
         if "user_events" not in self.features or not len(features):
             return 0
         logarithm = features[0, self.features.index("user_events")]

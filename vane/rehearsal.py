@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vane.evaluation import targets
 from vane.learning import Learner
-from vane.linear import LinearRanker
+from vane.ranking import Model
 from vane.replica import Events, Replica
 from vane.store.connection import Connection
 from vane.store.history import newest_intervals, read_acts
@@ -20,7 +20,7 @@ WARM_SHARE = 0.2
 """Of the events: the first ones only fill the replica, which began empty."""
 
 TARGETS_MAX = 12_000
-"""Enough for the trees and for a comparison, at some milliseconds each."""
+"""Enough for a fit and for a comparison, at some milliseconds each."""
 
 SLICE_EVENTS = 1_000
 """Progress is told this often."""
@@ -54,7 +54,7 @@ def rehearse(
     replica: Replica,
     events: Events,
     wanted: NDArray[np.bool_],
-    linear: LinearRanker,
+    model: Model,
     *,
     seed: int,
     learns: bool,
@@ -66,14 +66,14 @@ def rehearse(
         replica: with nothing applied yet.
         events: to replay, in the order of time.
         wanted: (n,) which of them may be targets.
-        linear: learns a step from each target's list.
+        model: learns online from each target's list.
         seed: of the sample, and of the random candidates.
-        learns: whether the linear ranker does.
+        learns: whether it does.
         advance: is told how many events were replayed.
     """
     count = len(events)
     rows = targets(events, wanted, round(WARM_SHARE * count), count, TARGETS_MAX, seed)
-    learner = Learner(replica, linear, seed, learns=learns)
+    learner = Learner(replica, model, seed, learns=learns)
     low = 0
     while low < count:
         high = _end_of_moment(events, min(low + SLICE_EVENTS, count))

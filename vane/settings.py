@@ -74,11 +74,14 @@ class Settings:
     learning_publish_ms: int = _setting(
         5_000, "time between two publications of learned weights", 100, 3.6e6
     )
-    learning_trees_s: int = _setting(
-        3_600, "time between two fits of the trees; early on also as lists double", 10, 1e7
+    learning_fit_s: int = _setting(
+        3_600, "time between two fits of the network; early on also as lists double", 10, 1e7
     )
     cache_ttl_ms: int = _setting(5_000, "an answer lives at most this long in the API", 0, 3.6e6)
     cache_entries: int = _setting(100_000, "answers an API process keeps in memory", 0, 1e8)
+    served_log_percent: int = _setting(
+        0, "of the lists that are made, those recorded as served in `recommendation-log`", 0, 100
+    )
     grpc_port: int = _setting(0, "port of gRPC that `vane up` serves; 0: none", 0, 65_535)
     grpc_tls_cert: str = _setting(
         "", "file with the certificate chain (PEM) of `vane grpc`; empty: plain text"

@@ -10,7 +10,7 @@ from vane.contest import Answer, listed
 from vane.diversity import diversified, pool_size, similarity, visits
 from vane.evaluation import LENGTH_LONG, targets
 from vane.features import FEATURES
-from vane.learning import Learner, challenge, learned_scores
+from vane.learning import Learner, Scores, challenge, fresh, served
 from vane.linear import LinearRanker
 from vane.ranking import Model
 from vane.rehearsal import TARGETS_MAX, rehearse
@@ -23,11 +23,10 @@ Ints = NDArray[np.int64]
 class Trial:
     """Learns as `vane tune` does from the beginning of the log, then online as flow learning.
 
-    The trees are held against new ones again and again, and only better ones take their place.
+    Its network is held against a new one again and again, and only a better one takes its place.
 
     Attributes:
         name: of the contender.
-        model: what ranks now.
     """
 
     name = "vane"
@@ -50,30 +49,23 @@ class Trial:
             events: all of the log, in the order of time.
             wanted: (n,) which of them may be learned from.
             rules: of the lists' diversity.
-            refits: rows after which new trees are fitted.
+            refits: rows after which a new network is fitted.
             seed: of what is learned from.
             advance: is told how many events were learned before the first question.
         """
         self._replica, self._events, self._wanted = replica, events, wanted
         self._rules, self._refits = rules, list(refits)
         self._seed, self._advance = seed, advance
-        self._learner = Learner(replica, LinearRanker(FEATURES), seed)
-        self._trees = Model(self._learner.linear).trees
+        self._learner = Learner(replica, Model(LinearRanker(FEATURES)), seed)
         self._learned_from = np.zeros(0, np.int64)
 
-    @property
-    def model(self) -> Model:
-        """The rankers as they are."""
-        return Model(self._learner.linear, self._trees)
-
     def begin(self, count: int) -> None:
-        """Replay the first events as if live, then fit trees."""
-        before = LinearRanker(FEATURES)
+        """Replay the first events as if live, then fit a network."""
         self._learner = rehearse(
             self._replica,
             self._events.between(0, count),
             self._wanted[:count],
-            LinearRanker(FEATURES),
+            Model(LinearRanker(FEATURES)),
             seed=self._seed,
             learns=True,
             advance=self._advance,
@@ -81,26 +73,16 @@ class Trial:
         self._learned_from = targets(
             self._events, self._wanted, count, len(self._events), TARGETS_MAX, self._seed
         )
-        lists = self._learner.lists.split()
-        verdict = challenge(
-            self._learner.linear, lists, lambda seen: before.scores(seen.features), seed=self._seed
-        )
-        self._trees = verdict.model.trees if verdict.better else None
+        untaught = Model(LinearRanker(FEATURES))
+        self._challenge(partial(fresh, untaught))
 
     def learn(self, low: int, high: int) -> None:
-        """Predict and learn these events in their order; fit new trees where it is time."""
+        """Predict and learn these events in their order; fit a new network where it is time."""
         first, last = np.searchsorted(self._learned_from, [low, high])
         self._learner.take(self._events.between(low, high), self._learned_from[first:last] - low)
         if self._refits and high >= self._refits[0]:
             self._refits = [row for row in self._refits if row > high]
-            verdict = challenge(
-                self._learner.linear,
-                self._learner.lists.split(),
-                partial(learned_scores, self._trees),
-                seed=self._seed,
-            )
-            if verdict.better:
-                self._trees = verdict.model.trees
+            self._challenge(served)
 
     def answer(self, row: int) -> Answer:
         """The list that the API would give."""
@@ -108,11 +90,17 @@ class Trial:
         shown = self._shown(int(events.user[row]), int(events.ts_us[row]))
         return listed(shown, int(events.item[row]))
 
+    def _challenge(self, before: Scores) -> None:
+        learner = self._learner
+        verdict = challenge(learner.linear, learner.lists.split(), before, seed=self._seed)
+        if verdict.better:
+            learner.network = verdict.model.network
+
     def _shown(self, user: int, now_us: int) -> Ints:
         """Item numbers, best first: diversity says which, the scores in which order."""
         replica, table = self._replica, self._replica.table
         sources, found = replica.moment(user, now_us)
-        scores = self.model.scores(found)
+        scores = self._learner.model.scores(found)
         pool = np.argsort(-scores, kind="stable")[: pool_size(LENGTH_LONG)]
         numbers = sources.numbers[pool]
         taste = replica.taste(user)

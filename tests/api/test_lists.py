@@ -16,11 +16,11 @@ from tests.api.seed import NOW, Seed
 from vane.bus import SETTINGS
 from vane.features import FEATURES
 from vane.linear import LabelledList, LinearRanker
+from vane.network import NetworkRanker
 from vane.ranking import Model
 from vane.retrieval import SOURCES
 from vane.settings import Settings
-from vane.store.models import publish_linear, publish_model
-from vane.trees import TreeRanker
+from vane.store.models import publish_model
 
 
 def listed(api: Api, user: str, **params: object) -> Recommendations:
@@ -178,7 +178,7 @@ def test_another_model_serves_without_a_restart(api: Api, seed: Seed) -> None:
     assert ids(first.items) == bare[:10]
     ranker = LinearRanker(FEATURES)
     ranker.weights = -ranker.weights
-    assert publish_linear(seed.connection, ranker, {}, replacing=0) is not None
+    publish_model(seed.connection, Model(ranker), {}, {})
     api.hint(SETTINGS, SettingsHint(changed="model", ts=0.0))
     wait_until(lambda: api.services.knowledge.model.linear_version > 0)
     second = listed(api, "nobody", limit=9)
@@ -187,7 +187,7 @@ def test_another_model_serves_without_a_restart(api: Api, seed: Seed) -> None:
     assert third.request_id != second.request_id
 
 
-def test_shares_add_up_to_the_score_with_trees_too(api: Api, seed: Seed) -> None:
+def test_shares_add_up_to_the_score_of_the_network_too(api: Api, seed: Seed) -> None:
     textless(seed, 40)
     cars = seed.items(20)
     seed.user("ada", cars[:3])
@@ -198,10 +198,10 @@ def test_shares_add_up_to_the_score_with_trees_too(api: Api, seed: Seed) -> None
     ]
     linear = LinearRanker(FEATURES)
     linear.learn(lists)
-    model = Model(linear, TreeRanker.fit(FEATURES, lists, seed=1))
+    model = Model(linear, NetworkRanker.fit(FEATURES, lists, seed=1))
     publish_model(seed.connection, model, {}, {})
     body = listed(api, "ada", explain=True)
-    assert api.services.knowledge.model.trees is not None
+    assert api.services.knowledge.model.network is not None
     for item in body.items:
         assert isinstance(item.components, dict)
         assert sum(item.components.values()) == pytest.approx(item.score)

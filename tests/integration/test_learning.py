@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from threading import Event
 
+import numpy as np
 import pytest
 
 import flows.teacher
@@ -17,10 +18,12 @@ from flows.teacher import Teacher
 from tests.integration.test_tune import fill
 from tests.running import wait_until
 from vane.features import FEATURES
-from vane.linear import Doubles, Floats, LinearRanker
+from vane.linear import Doubles, Floats, LabelledList, LinearRanker
+from vane.network import NetworkRanker
+from vane.ranking import Model
 from vane.settings import Settings, variable
 from vane.store.connection import Connection, connect
-from vane.store.models import Positions, publish_linear, read_model
+from vane.store.models import Positions, publish_learned, publish_model, read_model
 
 USERS, EVENTS_EACH = 30, 12
 
@@ -91,14 +94,32 @@ def test_a_model_activated_by_another_is_adopted_not_overwritten(
     teacher, follower = teach()
     tuned = LinearRanker(FEATURES)
     tuned.weights += 0.5
-    version = publish_linear(connection, tuned, {}, replacing=0)
+    other = publish_model(connection, Model(tuned, network(1)), {}, {})
     read_all(teacher, follower)
-    assert read_model(connection).model.linear_version == version
+    assert read_model(connection).model.version == other.version
     assert teacher._learner.linear.to_bytes() == tuned.to_bytes()
+    assert teacher._learner.network is not None
+
+
+def test_the_network_learns_live_and_goes_on_where_it_was(
+    connection: Connection, teach: Callable[[], tuple[Teacher, LogFollower]]
+) -> None:
+    fill(connection, USERS, EVENTS_EACH)
+    publish_model(connection, Model(LinearRanker(FEATURES), network(1)), {}, {})
+    read_all(*teach())
+    model, _ = read_model(connection)
+    assert model.network is not None
+    assert model.network.lists >= 20 + 192
+    teacher, follower = teach()
+    read_all(teacher, follower)
+    again, _ = read_model(connection)
+    assert again.network is not None
+    assert again.network.to_bytes() == model.network.to_bytes()
+    assert publish_learned(connection, Model(model.linear), {}) is None
 
 
 @pytest.mark.parametrize("better", [True, False])
-def test_trees_serve_only_if_they_are_better(
+def test_a_network_serves_only_if_it_is_better(
     connection: Connection,
     teach: Callable[[], tuple[Teacher, LogFollower]],
     monkeypatch: pytest.MonkeyPatch,
@@ -106,38 +127,42 @@ def test_trees_serve_only_if_they_are_better(
     better: bool,
 ) -> None:
     for module in (flows.teacher, vane.learning):
-        monkeypatch.setattr(module, "LISTS_FOR_TREES", 100)
-    monkeypatch.setattr(vane.learning, "TreeRanker", _Oracle)
+        monkeypatch.setattr(module, "LISTS_FOR_NETWORK", 100)
+    monkeypatch.setattr(vane.learning, "NetworkRanker", _Oracle)
     monkeypatch.setattr(_Oracle, "sign", 1.0 if better else -1.0)
     fill(connection, USERS, EVENTS_EACH)
     bad = LinearRanker(FEATURES)
     bad.weights -= 3.0
-    publish_linear(connection, bad, {}, replacing=0)
+    publish_model(connection, Model(bad), {}, {})
     teacher, follower = teach()
     read_all(teacher, follower)
     assert teacher._fit is not None
     teacher._fit.exception(10)
     teacher.learn([], follower.positions, behind=False)
-    count = connection.execute("select count(*) from model where kind = 'trees'").fetchone()
-    assert count == (int(better),)
+    served = read_model(connection).model.network
+    assert (served is not None) == better
+    assert (teacher._learner.network is not None) == better
 
 
-class _Oracle:
-    """Stands for trees that are very good, or very bad."""
+class _Oracle(NetworkRanker):
+    """Stands for a network that is very good, or very bad."""
 
     sign = 1.0
-    features = FEATURES
-    lists = 100
 
     @classmethod
     def fit(cls, *_: object, **__: object) -> "_Oracle":
-        return cls()
+        return cls.from_bytes(network(1).to_bytes(), FEATURES)
 
     def scores(self, features: Floats) -> Doubles:
         return 100.0 * self.sign * features[:, FEATURES.index("share_next")].astype(float)
 
-    def to_bytes(self) -> bytes:
-        return b"oracle"
+
+def network(seed: int) -> NetworkRanker:
+    """One that learned nothing of use."""
+    rng = np.random.default_rng(seed)
+    rows = rng.random((20, 30, len(FEATURES))).astype(np.float32)
+    lists = [LabelledList(features, int(rng.integers(30))) for features in rows]
+    return NetworkRanker.fit(FEATURES, lists, seed=seed)
 
 
 def test_the_process_publishes_and_ends_cleanly(settings: Settings, connection: Connection) -> None:

@@ -16,9 +16,10 @@ from schemas.events import SettingsHint
 from vane.bus import SETTINGS
 from vane.features import FEATURES
 from vane.linear import LinearRanker
+from vane.ranking import Model
 from vane.settings import Settings, variable
 from vane.store.connection import Connection
-from vane.store.models import default_model, publish_linear, read_model
+from vane.store.models import default_model, publish_learned, publish_model, read_model
 from vane.store.positions import TopicIdentity, open_log
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -96,8 +97,8 @@ def test_tune_learns_from_the_log_and_retrain_keeps_what_is_as_good(
     assert msgspec.json.decode(heard[-1], type=SettingsHint).changed == "model"
 
     model, positions = read_model(connection)
-    assert model.trees is not None
-    assert min(model.linear_version, model.trees_version) > 0
+    assert model.network is not None
+    assert min(model.linear_version, model.network_version) > 0
     assert list(positions.values()) == [700, 700]
     weights = dict(zip(model.linear.used, model.linear.weights, strict=True))
     assert weights["share_next"] > 3 * abs(weights["share_popular_never"])
@@ -115,7 +116,7 @@ def test_the_same_log_gives_the_same_model(settings: Settings, connection: Conne
         assert vane(settings, "tune")["activated"]
         contents.append(read_model(connection).model.linear.to_bytes())
     assert contents[0] == contents[1]
-    assert read_model(connection).model.trees is None
+    assert read_model(connection).model.network is None
 
 
 @pytest.mark.parametrize("command", ["tune", "retrain"])
@@ -140,7 +141,7 @@ def test_a_damaged_model_is_refused_and_the_default_serves(
 ) -> None:
     ranker = LinearRanker(FEATURES)
     ranker.weights += 1.0
-    version = publish_linear(connection, ranker, {}, replacing=0)
+    version = publish_model(connection, Model(ranker), {}, {}).linear_version
     assert read_model(connection).model.linear.weights.tolist() == ranker.weights.tolist()
     connection.execute("update model set content = set_byte(content, 50, 7)")
     model = read_model(connection).model
@@ -151,12 +152,12 @@ def test_a_damaged_model_is_refused_and_the_default_serves(
 
 
 def test_only_one_of_two_writers_takes_the_place_of_a_model(connection: Connection) -> None:
-    ranker = LinearRanker(FEATURES)
-    first = publish_linear(connection, ranker, {"1/0": 5}, replacing=0)
-    assert first is not None
-    assert publish_linear(connection, ranker, {}, replacing=0) is None
+    nobodys = Model(LinearRanker(FEATURES))
+    served = publish_learned(connection, nobodys, {"1/0": 5})
+    assert publish_learned(connection, nobodys, {}) is None
     for _ in range(9):
-        first = publish_linear(connection, ranker, {"1/0": 6}, replacing=first or 0)
+        assert served is not None
+        served = publish_learned(connection, served, {"1/0": 6})
     (kept,) = connection.execute("select count(*) from model").fetchone() or (0,)
     assert kept == 5
     assert read_model(connection).positions == {"1/0": 6}

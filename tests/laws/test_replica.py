@@ -12,6 +12,7 @@ from vane.learning import Learner
 from vane.linear import LinearRanker
 from vane.pair_rows import PairRows
 from vane.pairs import NEXT, increments
+from vane.ranking import Model
 from vane.replica import Events, Replica
 from vane.retrieval import CONTENT, SOURCES, WANTED, Taste, retrieve
 
@@ -24,9 +25,9 @@ def replica(*, texts: bool = False) -> Replica:
 
 
 def lists(log: Events, targets: NDArray[np.int64], *, texts: bool) -> list[NDArray[np.float32]]:
-    learner = Learner(replica(texts=texts), LinearRanker(FEATURES), 1)
+    learner = Learner(replica(texts=texts), Model(LinearRanker(FEATURES)), 1)
     learner.take(log, targets)
-    return [observed.features for observed in learner.lists._newest]
+    return [observed.features for observed, _ in learner.lists._newest]
 
 
 @pytest.mark.parametrize("texts", [True, False])

@@ -3,7 +3,7 @@ import pytest
 
 from vane.errors import UnusableModel
 from vane.linear import LabelledList
-from vane.network import NetworkRanker
+from vane.network import MEMBERS, UNITS, NetworkRanker
 
 FEATURES = ("rank_popular", "share_popular", "share_next", "user_events", "item_age")
 
@@ -58,12 +58,16 @@ def test_contributions_add_up_to_the_scores(fitted: NetworkRanker) -> None:
 def test_the_gradient_is_that_of_the_loss() -> None:
     batch = lists(3, 7)
     ranker = NetworkRanker.fit(FEATURES, lists(20, 8), seed=1)
-    gradients = ranker._gradients(batch)
+    all_kept = np.ones((MEMBERS, 1, UNITS), np.float32)
+    gradients = ranker._gradients(batch, all_kept)
 
     def loss() -> float:
-        scores = [ranker.scores(features) for features, _ in batch]
-        logs = [np.log(np.exp(s).sum()) - s[k] for s, (_, k) in zip(scores, batch, strict=True)]
-        return float(np.mean(logs))
+        """Summed over the members, each of which has its own."""
+        found = 0.0
+        for features, positive in batch:
+            scores = ranker._forward(ranker._standardised(features), all_kept)[2]
+            found += float((np.log(np.exp(scores).sum(axis=1)) - scores[:, positive]).sum())
+        return found / len(batch)
 
     for weights, gradient in zip(ranker._layers.columns(), gradients, strict=True):
         place = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)
@@ -74,6 +78,18 @@ def test_the_gradient_is_that_of_the_loss() -> None:
         below = loss()
         weights[place] = before
         assert (above - below) / (2 * step) == pytest.approx(gradient[place], rel=0.05, abs=1e-4)
+
+
+def test_it_goes_on_learning() -> None:
+    """What is next never counted before; now it is chosen by everyone."""
+    rare = [LabelledList(f, int(f[:, 1].argmax())) for f, _ in lists(400, 1)]
+    now = [LabelledList(f, int(f[:, 2].argmax())) for f, _ in lists(1_600, 2)]
+    ranker = NetworkRanker.fit(FEATURES, rare, seed=1)
+    before = hits(ranker, now[:300])
+    for start in range(0, len(now), 16):
+        ranker.learn(now[start : start + 16])
+    assert ranker.lists == 2_000
+    assert hits(ranker, now[:300]) > 2 * before
 
 
 def test_no_candidates_no_scores(fitted: NetworkRanker) -> None:

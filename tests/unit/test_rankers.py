@@ -7,8 +7,8 @@ import pytest
 
 from vane.errors import UnusableModel
 from vane.linear import ACTIVITY_LIMITS, LabelledList, LinearRanker
+from vane.network import NetworkRanker
 from vane.ranking import Doubles, Floats, Model
-from vane.trees import TreeRanker
 
 FEATURES = ("rank_a", "rank_b", "share_a", "share_b", "item_age", "user_events")
 SHARE_A = FEATURES.index("share_a")
@@ -51,9 +51,9 @@ def taught(lists: list[LabelledList]) -> LinearRanker:
 
 
 @pytest.fixture(scope="module")
-def bent() -> tuple[LinearRanker, TreeRanker]:
+def bent() -> tuple[LinearRanker, NetworkRanker]:
     lists = some_lists(1_200, by_bend)
-    return taught(lists), TreeRanker.fit(FEATURES, lists, seed=1)
+    return taught(lists), NetworkRanker.fit(FEATURES, lists, seed=1)
 
 
 def test_before_any_list_all_sources_count_alike() -> None:
@@ -96,49 +96,47 @@ def test_a_basket_counts_as_one_step() -> None:
     assert (once.lists, together.lists) == (1, 3)
 
 
-def test_trees_and_line_together_are_better_than_either(
-    bent: tuple[LinearRanker, TreeRanker],
+def test_the_network_finds_what_no_line_does(
+    bent: tuple[LinearRanker, NetworkRanker],
 ) -> None:
-    linear, trees = bent
     fresh = some_lists(1_000, by_bend, seed=9)
-    blend = reciprocal_rank(Model(linear, trees).scores, fresh)
-    assert blend > reciprocal_rank(linear.scores, fresh) + 0.02
-    assert blend > reciprocal_rank(trees.scores, fresh)
+    found = reciprocal_rank(Model(*bent).scores, fresh)
+    assert found > reciprocal_rank(Model(bent[0]).scores, fresh) + 0.02
 
 
 def test_learning_is_deterministic_for_a_seed(
-    bent: tuple[LinearRanker, TreeRanker],
+    bent: tuple[LinearRanker, NetworkRanker],
 ) -> None:
     lists = some_lists(1_200, by_bend)
     assert taught(lists).to_bytes() == bent[0].to_bytes()
-    assert TreeRanker.fit(FEATURES, lists, seed=1).to_bytes() == bent[1].to_bytes()
-    assert TreeRanker.fit(FEATURES, lists, seed=2).to_bytes() != bent[1].to_bytes()
+    assert NetworkRanker.fit(FEATURES, lists, seed=1).to_bytes() == bent[1].to_bytes()
+    assert NetworkRanker.fit(FEATURES, lists, seed=2).to_bytes() != bent[1].to_bytes()
 
 
-@pytest.mark.parametrize("trees", [False, True], ids=["linear", "blend"])
+@pytest.mark.parametrize("network", [False, True], ids=["linear", "network"])
 def test_contributions_add_up_to_the_scores(
-    bent: tuple[LinearRanker, TreeRanker], *, trees: bool
+    bent: tuple[LinearRanker, NetworkRanker], *, network: bool
 ) -> None:
-    model = Model(bent[0], bent[1] if trees else None)
+    model = Model(bent[0], bent[1] if network else None)
     features = some_lists(1, by_bend)[0].features
     rows = np.array([3, 0, 41])
     parts = model.contributions(features, rows)
     assert list(parts) == ["a", "b", "item_age", "user_events", "rest"]
     assert sum(parts.values()) == pytest.approx(model.scores(features)[rows])
-    if trees:
+    if network:
         assert max(abs(parts["item_age"])) > max(abs(parts["b"]))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
-def test_lists_may_be_short(bent: tuple[LinearRanker, TreeRanker], count: int) -> None:
+def test_lists_may_be_short(bent: tuple[LinearRanker, NetworkRanker], count: int) -> None:
     features = some_lists(1, by_bend)[0].features[:count]
     scores = Model(*bent).scores(features)
     assert scores.shape == (count,)
     assert np.isfinite(scores).all()
 
 
-def test_what_is_stored_goes_on_where_it_was(bent: tuple[LinearRanker, TreeRanker]) -> None:
-    linear, trees = bent
+def test_what_is_stored_goes_on_where_it_was(bent: tuple[LinearRanker, NetworkRanker]) -> None:
+    linear, network = bent
     again = LinearRanker.from_bytes(linear.to_bytes(), FEATURES)
     for each in some_lists(5, by_bend, seed=3):
         again.learn([each])
@@ -147,12 +145,12 @@ def test_what_is_stored_goes_on_where_it_was(bent: tuple[LinearRanker, TreeRanke
         == taught(some_lists(1_200, by_bend) + some_lists(5, by_bend, 3)).to_bytes()
     )
     features = some_lists(1, by_bend)[0].features
-    restored = TreeRanker.from_bytes(trees.to_bytes(), FEATURES)
-    assert restored.scores(features).tolist() == trees.scores(features).tolist()
+    restored = NetworkRanker.from_bytes(network.to_bytes(), FEATURES)
+    assert restored.scores(features).tolist() == network.scores(features).tolist()
 
 
 @pytest.mark.parametrize("place", [0, 20, 60, -1])
-def test_a_damaged_model_is_refused(bent: tuple[LinearRanker, TreeRanker], place: int) -> None:
+def test_a_damaged_model_is_refused(bent: tuple[LinearRanker, NetworkRanker], place: int) -> None:
     for ranker in bent:
         data = bytearray(ranker.to_bytes())
         data[place] ^= 1
@@ -160,13 +158,11 @@ def test_a_damaged_model_is_refused(bent: tuple[LinearRanker, TreeRanker], place
             ranker.from_bytes(bytes(data), FEATURES)
 
 
-def test_a_foreign_model_is_refused(bent: tuple[LinearRanker, TreeRanker]) -> None:
-    linear, trees = bent
+def test_a_foreign_model_is_refused(bent: tuple[LinearRanker, NetworkRanker]) -> None:
+    linear, network = bent
     with pytest.raises(UnusableModel, match=r"learned from other features \(item_age\)"):
         LinearRanker.from_bytes(linear.to_bytes(), FEATURES[:4] + FEATURES[5:])
     with pytest.raises(UnusableModel, match="their order"):
-        TreeRanker.from_bytes(trees.to_bytes(), FEATURES[::-1])
+        NetworkRanker.from_bytes(network.to_bytes(), FEATURES[::-1])
     with pytest.raises(UnusableModel, match="this is a linear model"):
-        TreeRanker.from_bytes(linear.to_bytes(), FEATURES)
-    with pytest.raises(UnusableModel, match="trees model: "):
-        TreeRanker(FEATURES, 1, "tree\nnothing of the kind")
+        NetworkRanker.from_bytes(linear.to_bytes(), FEATURES)

@@ -16,22 +16,20 @@ from vane.cli.progress import progress
 from vane.features import FEATURES
 from vane.learning import (
     LISTS_FOR_LINEAR,
-    LISTS_FOR_TREES,
+    LISTS_FOR_NETWORK,
     Learner,
-    Observed,
     Split,
     Verdict,
     challenge,
-    learned_scores,
+    fresh,
 )
-from vane.linear import Doubles, LinearRanker
+from vane.linear import LinearRanker
 from vane.ranking import Model
 from vane.rehearsal import History, read_history, rehearse
 from vane.settings import Settings
 from vane.store.connection import Connection, connect
-from vane.store.models import publish_model, publish_trees, read_model
+from vane.store.models import publish_model, publish_network, read_model
 from vane.study import Study
-from vane.trees import TREES
 
 Events = Annotated[
     int | None,
@@ -53,10 +51,10 @@ def tune(
 ) -> None:
     """Learn to rank from the log; activated only if better.
 
-    Linear weights and trees are learned from the beginning: the newest events are replayed in the
+    Linear weights and network are learned from the beginning: the newest events are replayed in the
     order of time as if live, each predicted from what came before it and then learned from. The
-    model is activated only if it ranks the newest fifth, which its trees did not learn from, better
-    than the active one. Serving and flows go on meanwhile.
+    model is activated only if it ranks the newest fifth, which its network did not see, better than
+    the active one. Serving and flows go on meanwhile.
 
     Example: `vane tune --data-dir ~/shop`
     """
@@ -69,11 +67,11 @@ def retrain(
     events: Events = None,
     seed: Seed = 1,
 ) -> None:
-    """Fit the trees of the ranking again.
+    """Fit the network of the ranking again.
 
-    They learn from the newest lists; the linear weights stay as flow learning has them.
-    The trees are activated only if they rank the newest fifth, which they did not learn from,
-    better than the active ones.
+    It learns from the newest lists; the linear weights stay as flow learning has them.
+    It is activated only if it ranks the newest fifth, which its fit did not see, better than the
+    active model.
 
     Example: `vane retrain`
     """
@@ -87,11 +85,11 @@ def _run(data_dir: DataDir, events: int | None, seed: int, *, anew: bool, as_jso
         active = read_model(connection).model
         study = Study.begin(connection, settings)
         history = read_history(connection, study, events or settings.learning_events_max)
-        linear = LinearRanker(FEATURES) if anew else active.linear
-        learner = _replayed(study, history, linear, seed, anew=anew, bars=bars)
+        model = Model(LinearRanker(FEATURES)) if anew else active
+        learner = _replayed(study, history, model, seed, anew=anew, bars=bars)
         split = learner.lists.split()
         reason = _too_little(history, split, anew=anew)
-        verdict = None if reason else _judged(active, learner, split, seed, anew=anew, bars=bars)
+        verdict = None if reason else _judged(active, learner, split, seed, bars)
         if verdict and verdict.better:
             _activate(connection, settings, verdict, history, anew=anew)
     found = {
@@ -110,7 +108,7 @@ def _run(data_dir: DataDir, events: int | None, seed: int, *, anew: bool, as_jso
 
 
 def _replayed(
-    study: Study, history: History, linear: LinearRanker, seed: int, *, anew: bool, bars: Progress
+    study: Study, history: History, model: Model, seed: int, *, anew: bool, bars: Progress
 ) -> Learner:
     task = bars.add_task("events replayed", total=len(history.events))
     advance = partial(_completed, bars, task)
@@ -118,32 +116,26 @@ def _replayed(
         study.replica,
         history.events,
         history.wanted,
-        linear,
+        model,
         seed=seed,
         learns=anew,
         advance=advance,
     )
 
 
-def _judged(
-    active: Model, learner: Learner, split: Split, seed: int, *, anew: bool, bars: Progress
-) -> Verdict:
-    """The new model against the active one, with the same weights where only trees are new."""
-
-    def before(observed: Observed) -> Doubles:
-        return active.scores(observed.features)
-
-    task = bars.add_task("trees fitted", total=TREES, visible=len(split) >= LISTS_FOR_TREES)
+def _judged(active: Model, learner: Learner, split: Split, seed: int, bars: Progress) -> Verdict:
+    """The new model against the active one."""
+    task = bars.add_task("network fitted", total=1, visible=len(split) >= LISTS_FOR_NETWORK)
     return challenge(
         learner.linear,
         split,
-        before if anew else partial(learned_scores, active.trees),
+        partial(fresh, active),
         seed=seed,
         grown=partial(_completed, bars, task),
     )
 
 
-def _completed(bars: Progress, task: TaskID, count: int) -> None:
+def _completed(bars: Progress, task: TaskID, count: float) -> None:
     bars.update(task, completed=count)
 
 
@@ -151,7 +143,7 @@ def _too_little(history: History, split: Split, *, anew: bool) -> str:
     """Why there is nothing to compare; empty where there is."""
     if not len(history.events):
         return "the log has no events yet"
-    needed = LISTS_FOR_LINEAR if anew else LISTS_FOR_TREES
+    needed = LISTS_FOR_LINEAR if anew else LISTS_FOR_NETWORK
     if len(split) < needed:
         return f"too few lists to learn from: {len(split):,} of {needed:,}"
     return ""
@@ -163,8 +155,8 @@ def _activate(
     metrics = {name: msgspec.to_builtins(getattr(verdict, name)) for name in ("before", "after")}
     if anew:
         publish_model(connection, verdict.model, metrics, history.positions)
-    elif verdict.model.trees:
-        publish_trees(connection, verdict.model.trees, metrics)
+    elif verdict.model.network:
+        publish_network(connection, verdict.model.network, metrics)
     publisher = Publisher(settings.redis_url)
     publisher.publish(SETTINGS, SettingsHint("model", time.time()))
     publisher.close()
@@ -178,7 +170,7 @@ def _told(found: dict[str, Any]) -> str:
     lines = [f"{'':12} {'before':>8} {'after':>8}"]
     lines += [f"{said:12} {before[name]:8.4f} {after[name]:8.4f}" for name, said in names.items()]
     lines.append(
-        f"on the newest {after['targets']:,} targets, none of which the trees learned from; "
+        f"on the newest {after['targets']:,} targets, which the fit did not see; "
         f"{found['lists']:,} lists of {found['events']:,} events in {found['seconds']:.0f} s"
     )
     lines.append("Activated" if found["activated"] else "Not better: kept the old model")

@@ -1,6 +1,5 @@
 """Learned models in table `model`: which one serves, and how another takes its place."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -9,14 +8,14 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from vane import linear, trees
+from vane import linear, network
 from vane.errors import UnusableModel
 from vane.features import FEATURES
 from vane.linear import LinearRanker
+from vane.network import NetworkRanker
 from vane.ranking import Model
 from vane.store.connection import Connection, translated
 from vane.store.sql import load_queries
-from vane.trees import TreeRanker
 
 VERSIONS_KEPT = 5
 """Of each kind, with the one that serves."""
@@ -24,14 +23,15 @@ VERSIONS_KEPT = 5
 Positions = dict[str, int]
 """By "log/partition": the next offset to learn from."""
 
+_KINDS = (linear.KIND, network.KIND)
 _log = logging.getLogger(__name__)
 _SQL = load_queries("models")
-_Ranker = TypeVar("_Ranker", LinearRanker, TreeRanker | None)
+_Ranker = TypeVar("_Ranker", LinearRanker, NetworkRanker | None)
 _Row = tuple[str, int, bytes | None, Positions | None]
 
 
 class Active(NamedTuple):
-    """What serves, and what its linear part has learned from."""
+    """What serves, and what it has learned from."""
 
     model: Model
     positions: Positions
@@ -56,51 +56,63 @@ def read_model(connection: Connection, known: Model | None = None) -> Active:
 
 
 async def load_model(connection: AsyncConnection[Any], known: Model | None = None) -> Model:
-    """`read_model` for an event loop: parsing the trees happens in a thread."""
+    """`read_model` for an event loop."""
     async with connection.cursor(binary=True) as cursor:
         await cursor.execute(_SQL["active_models"], {"known": _versions(known)})
         rows = await cursor.fetchall()
-    return await asyncio.to_thread(_assembled, rows, known)
+    return _assembled(rows, known)
 
 
-def publish_linear(
-    connection: Connection, ranker: LinearRanker, positions: Positions, *, replacing: int
-) -> int | None:
-    """Let these weights serve in place of version `replacing`; 0: where nothing serves.
+def publish_learned(connection: Connection, model: Model, positions: Positions) -> Model | None:
+    """Let these rankers serve in place of the versions that they went on learning from.
+
+    Args:
+        connection: to the database.
+        model: with the versions that it was read or published as.
+        positions: what it has learned from.
 
     Returns:
-        The new version; None where another one serves by now, and nothing was written.
+        The model with its new versions; None where others serve by now, and nothing was written.
     """
     with translated(), connection.transaction():
         connection.execute(_SQL["lock_models"])
-        if _active_version(connection, linear.KIND) != replacing:
+        known = (model.linear_version, model.network_version)
+        if known != tuple(_active_version(connection, kind) for kind in _KINDS):
             return None
-        return _put(connection, linear.KIND, ranker, None, positions)
+        return _put_both(connection, model, None, positions)
 
 
-def publish_trees(connection: Connection, ranker: TreeRanker, metrics: Mapping[str, Any]) -> int:
-    """Let these trees serve; returns their version."""
+def publish_network(
+    connection: Connection, ranker: NetworkRanker, metrics: Mapping[str, Any]
+) -> int:
+    """Let this network serve; returns its version."""
     with translated(), connection.transaction():
         connection.execute(_SQL["lock_models"])
-        return _put(connection, trees.KIND, ranker, metrics, None)
+        return _put(connection, network.KIND, ranker, metrics, None)
 
 
 def publish_model(
     connection: Connection, model: Model, metrics: Mapping[str, Any], positions: Positions
 ) -> Model:
-    """Let this model serve as a whole, without trees if it has none; returns it with versions."""
+    """Let this model serve as a whole, without network if it has none; with its new versions."""
     with translated(), connection.transaction():
         connection.execute(_SQL["lock_models"])
-        linear_version = _put(connection, linear.KIND, model.linear, metrics, positions)
-        connection.execute(_SQL["retire"], {"kind": trees.KIND})
-        trees_version = model.trees and _put(connection, trees.KIND, model.trees, metrics, None)
-    return Model(model.linear, model.trees, linear_version, trees_version or 0)
+        return _put_both(connection, model, metrics, positions)
+
+
+def _put_both(
+    connection: Connection, model: Model, metrics: Mapping[str, Any] | None, positions: Positions
+) -> Model:
+    linear_version = _put(connection, linear.KIND, model.linear, metrics, positions)
+    connection.execute(_SQL["retire"], {"kind": network.KIND})
+    network_version = model.network and _put(connection, network.KIND, model.network, metrics, None)
+    return Model(model.linear, model.network, linear_version, network_version or 0)
 
 
 def _put(
     connection: Connection,
     kind: str,
-    ranker: LinearRanker | TreeRanker,
+    ranker: LinearRanker | NetworkRanker,
     metrics: Mapping[str, Any] | None,
     positions: Positions | None,
 ) -> int:
@@ -125,7 +137,7 @@ def _active_version(connection: Connection, kind: str) -> int:
 
 
 def _versions(known: Model | None) -> list[int]:
-    return [known.linear_version, known.trees_version] if known else []
+    return [known.linear_version, known.network_version] if known else []
 
 
 def _assembled(rows: Sequence[_Row], known: Model | None) -> Model:
@@ -134,8 +146,10 @@ def _assembled(rows: Sequence[_Row], known: Model | None) -> Model:
     linear_version, weights = _part(
         found.get(linear.KIND), known.linear, LinearRanker.from_bytes, first.linear
     )
-    trees_version, grown = _part(found.get(trees.KIND), known.trees, TreeRanker.from_bytes, None)
-    return Model(weights, grown, linear_version, trees_version)
+    network_version, fitted = _part(
+        found.get(network.KIND), known.network, NetworkRanker.from_bytes, None
+    )
+    return Model(weights, fitted, linear_version, network_version)
 
 
 def _part(

@@ -18,7 +18,7 @@ from schemas.requests import KeyScope
 
 
 class Rule(NamedTuple):
-    """What a call needs where access is by keys; where it is open, only `admin` needs a key.
+    """What a call needs where access is by keys; where it is open, only `ADMIN` needs anything.
 
     Attributes:
         scope: that an API key must have, whichever user the call is about; None: nothing is needed.
@@ -55,6 +55,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/search": Rule("read", "query"),
     "GET /v1/suggestions": CATALOGUE,
     "POST /v1/events": Rule("ingest", "body"),
+    "POST /v1/impressions": Rule("ingest", "body"),
     "POST /v1/sessions": OPEN,  # of a visitor; with an email it needs a key
     "POST /v1/accounts": Rule("ingest"),
     "GET /v1/admin/status": ADMIN,
@@ -138,7 +139,7 @@ async def admitted(callers: Callers, rule: Rule, given: Credentials) -> Caller:
         TooMany: it has called too often.
         Unavailable: the keys were never read, and PostgreSQL does not answer.
     """
-    if rule.scope is None or (callers.open and rule.scope != "admin"):
+    if rule.scope is None or (callers.open and rule != ADMIN):
         return EVERYONE
     caller = await callers.find(given)
     callers.count(caller)

@@ -1,6 +1,7 @@
 """Events from HTTP to Kafka: checked one by one, acknowledged by the broker, named by a token."""
 
 import asyncio
+import logging
 import threading
 import time
 import uuid
@@ -29,10 +30,14 @@ EVENTS_MAX = 1_000
 BODY_BYTES_MAX = 4 << 20
 DELIVERY_TIMEOUT_MS = 5_000
 LOOKUP_TIMEOUT_S = 3.0
+QUEUE_EVENTS_MAX = 100_000
+"""On their way to the broker, of all requests."""
 LINGER_MS = 2
 LOG_FRESH_S = 10.0
 """A topic may be recreated: its log is looked up again this often."""
 FLUSH_TIMEOUT_S = 6.0
+
+_log = logging.getLogger(__name__)
 
 
 def parse_events(
@@ -111,19 +116,7 @@ class EventLog:
 
     def __init__(self, settings: Settings, topic: str = TOPIC) -> None:
         self._settings, self._topic = settings, topic
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.kafka_bootstrap,
-                "enable.idempotence": True,
-                "acks": "all",
-                "linger.ms": LINGER_MS,
-                "partitioner": "murmur2_random",
-                "message.timeout.ms": DELIVERY_TIMEOUT_MS,
-                "reconnect.backoff.max.ms": 1_000,
-                "socket.keepalive.enable": True,
-                "log_level": 0,
-            }
-        )
+        self._producer = _producer(settings)
         self._log: tuple[int, float] | None = None
         self._lookup: asyncio.Task[int] | None = None
         self._closing = threading.Event()
@@ -138,17 +131,23 @@ class EventLog:
         """
         log_id = await self.log_id()
         batch = _Batch(len(events), asyncio.get_running_loop())
-        try:
-            for event in events:
-                key, value = event.user_id.encode(), msgspec.json.encode(event)
-                self._producer.produce(self._topic, value, key, on_delivery=batch.delivered)
-        except (BufferError, KafkaException) as error:
-            raise Unavailable(f"Kafka takes no more events now: {error}") from error
+        messages = [(event.user_id.encode(), msgspec.json.encode(event)) for event in events]
+        self._send(self._topic, messages, batch)
         try:
             await asyncio.wait_for(batch.done, DELIVERY_TIMEOUT_MS / 1e3 + 1)
         except TimeoutError:
             raise Unavailable("Kafka did not acknowledge in time") from None
         return Token(log_id, batch.offsets)
+
+    def _send(self, topic: str, messages: Sequence[tuple[bytes, bytes]], batch: "_Batch") -> None:
+        """All of them or none: the queue has room, or it has not."""
+        if len(self._producer) + len(messages) > QUEUE_EVENTS_MAX:
+            raise Unavailable("Kafka takes no more events now: too many wait for it")
+        try:
+            for key, value in messages:
+                self._producer.produce(topic, value, key, on_delivery=batch.delivered)
+        except (BufferError, KafkaException) as error:
+            raise Unavailable(f"Kafka takes no more events now: {error}") from error
 
     async def log_id(self) -> int:
         """The log that the topic is now; looked up again in the background when it gets old.
@@ -200,7 +199,28 @@ class EventLog:
 
     def _serve_callbacks(self) -> None:
         while not self._closing.is_set():
-            self._producer.poll(0.1)
+            try:
+                self._producer.poll(0.1)
+            except KafkaException as error:  # fatal, as when a broker has lost its topics
+                _log.warning("a new producer takes the place of one that failed: %s", error)
+                self._producer = _producer(self._settings)
+
+
+def _producer(settings: Settings) -> Producer:
+    return Producer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": LINGER_MS,
+            "partitioner": "murmur2_random",
+            "message.timeout.ms": DELIVERY_TIMEOUT_MS,
+            "queue.buffering.max.messages": QUEUE_EVENTS_MAX,
+            "reconnect.backoff.max.ms": 1_000,
+            "socket.keepalive.enable": True,
+            "log_level": 0,
+        }
+    )
 
 
 class _Batch:

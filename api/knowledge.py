@@ -23,7 +23,7 @@ from vane.tuning import Tuning
 PACE_S = 2.0
 """Without a hint, changes are looked for this often."""
 PAUSE_S = 0.2
-"""Hints that come closer together are followed at once."""
+"""Hints that come closer together are followed at once; more often where trends are flushed so."""
 FIRST_WAIT_S = 5.0
 """Longest wait of a request for the first table; a million items take longer to load."""
 
@@ -53,6 +53,7 @@ class Knowledge:
         self.listeners: list[Callable[[Sequence[str] | None], None]] = []
         self._settings, self._application = settings, application
         self._by_event_clock = settings.clock == "event"
+        self._pause_s = min(PAUSE_S, settings.trends_flush_ms / 1_000)
         self._connection: Connection | None = None
         self._changes: ItemChanges | None = None
         self._loaded = False
@@ -97,7 +98,7 @@ class Knowledge:
                 _log.info("the items are not followed: %s", error)
                 self._trouble = error
             self._tried.set()
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(self._pause_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PACE_S - PAUSE_S):  # wait_for may swallow a cancellation
                     await self._wanted.wait()

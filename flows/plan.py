@@ -16,8 +16,8 @@ def index_keys(keys: Iterable[str]) -> tuple[list[str], Ints]:
     """The distinct keys in ascending order, and each key's place among them."""
     column = list(keys)
     distinct = sorted(set(column))
-    place = {key: row for row, key in enumerate(distinct)}
-    return distinct, np.array([place[key] for key in column], np.int64)
+    place = dict(zip(distinct, range(len(distinct)), strict=True))
+    return distinct, np.fromiter(map(place.__getitem__, column), np.int64, len(column))
 
 
 @dataclass(slots=True)

@@ -25,24 +25,18 @@ class UserStates:
     def read(self, users: Sequence[str], load: Callable[[list[str]], States]) -> States:
         """The states of distinct users, from memory where they are, else by `load`."""
         slots = self._slots.find(users)
-        hit = slots != MISSING
-        missing = np.flatnonzero(~hit)
+        missing = np.flatnonzero(slots == MISSING)
         self._lookups.count(len(users), len(missing))
-        if not len(missing):
-            return self._states.take(slots)
-        states = States.empty(len(users), self._dimension)
-        states.put(hit, self._states.take(slots[hit]))
-        names = [users[row] for row in missing.tolist()]
-        states.put(missing, load(names))
-        return states
+        if len(missing):
+            names = [users[row] for row in missing.tolist()]
+            loaded = load(names)
+            slots[missing] = self._slots.assign(names, slots[slots != MISSING])
+            self._states.put(slots[missing], loaded)
+        return self._states.take(slots)
 
     def keep(self, users: Sequence[str], states: States) -> None:
-        """Remember states that were just planned."""
-        slots = self._slots.find(users)
-        missing = np.flatnonzero(slots == MISSING)
-        pinned = slots[slots != MISSING]
-        slots[missing] = self._slots.assign([users[row] for row in missing.tolist()], pinned)
-        self._states.put(slots, states)
+        """Remember states that were just planned, of users who were just read."""
+        self._states.put(self._slots.find(users), states)
 
     def drop(self, users: Sequence[str]) -> None:
         """Forget these users."""

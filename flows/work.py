@@ -13,7 +13,7 @@ from flows.live_tuning import LiveTuning
 from flows.meter import Stopwatch
 from flows.plan import Plan, index_keys
 from flows.state_session import StateSession
-from vane.interaction import item_slot
+from vane.interaction import item_slots
 from vane.preference import NO_VECTOR, Events, Ints, Mask
 from vane.settings import Settings
 from vane.store import interactions as store
@@ -120,7 +120,7 @@ class Planner:
             hash=batch.hash[order],
         )
         plan = session.plan(users, events, session.items.matrix[np.maximum(found, 0)])
-        slots = np.array([item_slot(item_id) for item_id in items], np.int64)
+        slots = item_slots(items)
         work = Work(
             batch=batch,
             spans=[span for span in batch.spans if span.next_offset > span.previous_offset],

@@ -197,6 +197,18 @@ def event_weight(event: InteractionEvent, tuning: Tuning) -> float:
     return weight * (event.value - RATING_NEUTRAL) / (RATING_HIGHEST - RATING_NEUTRAL)
 
 
+def event_weights(events: Sequence[InteractionEvent], tuning: Tuning) -> list[float]:
+    """`event_weight` of many; one look-up each where none is a rating.
+
+    Raises:
+        InvalidEvent: as `event_weight` does.
+    """
+    actions, weights = [event.action for event in events], tuning.action_weights
+    if RATING in actions or not weights.keys() >= set(actions):
+        return [event_weight(event, tuning) for event in events]
+    return [weights[action] for action in actions]
+
+
 def check_text(event: InteractionEvent) -> None:
     """Refuse control characters and unpaired surrogates in identifiers.
 
@@ -226,9 +238,19 @@ def validate_interaction(event: InteractionEvent, tuning: Tuning) -> None:
     event_time_us(event.ts)
 
 
+def text_hashes(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """The 64-bit hashes of texts: an event id's stands for it in the duplicate horizon."""
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, map(str.encode, texts)), np.uint64, len(texts))
+
+
 def event_hash(event_id: str) -> int:
     """The 64-bit hash that stands for an event id in the duplicate horizon and in the checks."""
     return xxhash.xxh3_64_intdigest(event_id.encode())
+
+
+def item_slots(items: Sequence[str]) -> NDArray[np.int64]:
+    """`item_slot` of many."""
+    return (text_hashes(items) % TREND_SLOTS).astype(np.int64)
 
 
 def item_slot(item_id: str) -> int:

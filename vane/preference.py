@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse._sparsetools import csr_matvecs
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -147,8 +147,7 @@ def add_terms(
     for kind in range(2):
         masses[:, kind] += np.bincount(terms.user, shares[:, kind], minlength=len(states))
     vectors = states.vectors * fade.astype(np.float32)[:, :, None]
-    if len(terms):
-        vectors += _grouped_sum(len(states), terms, shares, item_vectors)
+    _add_grouped(vectors, terms, shares, item_vectors)
     return States(
         vectors=vectors,
         masses=masses,
@@ -160,11 +159,13 @@ def add_terms(
     )
 
 
-def _grouped_sum(count: int, terms: Events, shares: Doubles, item_vectors: Floats) -> Floats:
-    """Σ share · vector per user and half-life, (count, 2, d), as one sparse-dense product.
+def _add_grouped(vectors: Floats, terms: Events, shares: Doubles, item_vectors: Floats) -> None:
+    """Add Σ share · vector to each user's two vectors, (n, 2, d), as one sparse-dense product.
 
-    The sparse matrix has two rows a user, long and short interleaved, over the item vectors.
+    The sparse matrix has two rows a user, long and short interleaved, over the item vectors. SciPy
+    has no public product that adds to what is there.
     """
+    count, _, dimension = vectors.shape
     per_user = np.bincount(terms.user, minlength=count)
     starts = np.cumsum(per_user) - per_user
     long_at = np.arange(len(terms)) + starts[terms.user]
@@ -174,8 +175,9 @@ def _grouped_sum(count: int, terms: Events, shares: Doubles, item_vectors: Float
     indices = np.empty(2 * len(terms), np.int64)
     indices[long_at] = indices[short_at] = terms.item
     indptr = np.concatenate(([0], np.cumsum(np.repeat(per_user, 2))))
-    matrix = csr_array((data, indices, indptr), shape=(2 * count, len(item_vectors)))
-    return np.asarray(matrix @ item_vectors).reshape(count, 2, -1)
+    assert vectors.flags.c_contiguous, "else the product would go to a copy"
+    dense, total = item_vectors.ravel(), vectors.ravel()
+    csr_matvecs(2 * count, len(item_vectors), dimension, indptr, indices, data, dense, total)
 
 
 def merge(one: States, other: States, half_lives_s: tuple[float, float]) -> States:

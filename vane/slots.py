@@ -1,6 +1,7 @@
 """Slots for keys in arrays of a fixed size: the oldest key leaves when a new one needs room."""
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,7 @@ class Slots:
 
     def find(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """The slot of each key, MISSING where it has none."""
-        get = self._slot.get
-        return np.array([get(key, MISSING) for key in keys], np.int64)
+        return np.fromiter(map(self._slot.get, keys, repeat(MISSING)), np.int64, len(keys))
 
     def assign(self, keys: Sequence[str], pinned: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots for keys that have none; there must be room for all of them beside the pinned."""

@@ -26,9 +26,9 @@ Columns = Sequence[tuple[str | np.dtype[Any], ArrayLike]]
 _LENGTHS = [length.to_bytes(4, "big") for length in range(1_025)]
 
 
-def vector_type(dimension: int) -> np.dtype[Any]:
-    """A pgvector `vector` in binary form."""
-    return np.dtype([("dim", ">i2"), ("unused", ">i2"), ("value", ">f4", (dimension,))])
+def vector_type(dimension: int, kind: str = ">f4") -> np.dtype[Any]:
+    """A pgvector `vector` in binary form, or a `halfvec` (kind ">f2")."""
+    return np.dtype([("dim", ">i2"), ("unused", ">i2"), ("value", kind, (dimension,))])
 
 
 def fixed(columns: Columns, count: int) -> list[bytes]:

@@ -176,11 +176,12 @@ def read_item_contents(
         ids and versions (n), mask (n,), and float32 vectors (set places of the mask, d).
     """
     with connection.cursor(binary=True) as cursor:
-        rows: list[Any] = cursor.execute(_SQL["item_contents"], {"items": list(items)}).fetchall()
-    cells = [cell for _, _, cell in rows if cell is not None]
-    vectors = binary.read_vectors(cells, ">f2", dimension)
-    filled = np.array([cell is not None for _, _, cell in rows], bool)
-    return [row[0] for row in rows], [row[1] for row in rows], filled, vectors
+        row: Any = cursor.execute(
+            _SQL["item_contents"], {"items": binary.Array.text(items)}
+        ).fetchone()
+    names, versions, filled, contents = row
+    vectors = np.frombuffer(contents or b"", binary.vector_type(dimension, ">f2"))["value"]
+    return names or [], versions or [], np.array(filled or [], bool), vectors
 
 
 def snapshot_horizon(connection: Connection) -> str:

@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,17 @@ ROWS_AT_ONCE = 1_000
 """States in one statement: its 4 MB stay in the processor's cache."""
 
 _SQL = load_queries("states")
+_NUMBERS = np.dtype(
+    [
+        ("masses", ">f8", 2),
+        ("as_of", ">i8"),
+        ("version", ">i8"),
+        ("events", ">i8"),
+        ("event_hash", ">u8"),
+        ("generation", ">i4"),
+    ]
+)
+"""As `read_states` puts them together."""
 
 
 def vector_oid(connection: Connection) -> int:
@@ -35,30 +47,28 @@ def read_states(
     """
     states, generation = States.empty(len(users), dimension), np.zeros(len(users), np.int64)
     with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(_SQL["read_states"], {"users": list(users)}).fetchall()
-    if not rows:
+        row: Any = cursor.execute(
+            _SQL["read_states"], {"users": binary.Array.text(users)}
+        ).fetchone()
+    names, long, short, recent, numbers, accounts, erasure = row
+    if names is None:
         return states, generation, {}, 0
-    columns = tuple(zip(*rows, strict=True))
-    names, long, short, mass_long, mass_short, as_of, version, events, digest, recent = columns[:-3]
     place = {user: row for row, user in enumerate(users)}
     found = [place[name] for name in names]
-    generation[found] = columns[-3]
-    vectors = [binary.read_vectors(cells, ">f4", dimension) for cells in (long, short)]
-    states.put(
-        found,
-        States(
-            vectors=np.stack(vectors, axis=1),
-            masses=np.column_stack((mass_long, mass_short)),
-            as_of_us=np.array(as_of, np.int64),
-            version=np.array(version, np.int64),
-            events=np.array(events, np.int64),
-            event_hash=np.array(digest, np.int64).view(np.uint64),
-            recent=np.frombuffer(b"".join(recent), "<u8").reshape(-1, HORIZON_EVENTS),
-        ),
-    )
-    merged = zip(names, columns[-2], strict=True)
+    vector = binary.vector_type(dimension)
+    states.vectors[found, 0] = np.frombuffer(long, vector)["value"]
+    states.vectors[found, 1] = np.frombuffer(short, vector)["value"]
+    states.recent[found] = np.frombuffer(recent, "<u8").reshape(-1, HORIZON_EVENTS)
+    fields = np.frombuffer(numbers, _NUMBERS)
+    states.masses[found] = fields["masses"]
+    states.as_of_us[found] = fields["as_of"] + binary.PG_EPOCH_US
+    states.version[found] = fields["version"]
+    states.events[found] = fields["events"]
+    states.event_hash[found] = fields["event_hash"]
+    generation[found] = fields["generation"]
+    merged = zip(names, accounts, strict=True)
     aliases = {name: account for name, account in merged if account is not None}
-    return states, generation, aliases, max(columns[-1])
+    return states, generation, aliases, erasure
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,12 @@ update stream_position set applied = applied - %(moved)s, duplicates = duplicate
 where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
 
 -- item_contents --
--- The newest version of these items.
-select distinct on (item_id) item_id, version, content from item_version
-where item_id = any(%(items)s) order by item_id, version desc;
+-- The newest version of these items, as one row of columns.
+select array_agg(item_id), array_agg(version), array_agg(content is not null), string_agg(halfvec_send(content), '')
+from (
+    select distinct on (item_id) item_id, version, content from item_version
+    where item_id = any(%(items)b::text[]) order by item_id, version desc
+) newest;
 
 -- snapshot_horizon --
 -- Every transaction below it is decided; later changes carry this id or a newer one.

@@ -3,10 +3,13 @@
 select 'vector'::regtype::oid::integer;
 
 -- read_states --
--- The states of these users, vectors in pgvector's binary form.
-select user_id, long, short, mass_long, mass_short, (extract(epoch from as_of) * 1000000)::bigint,
-    version, events, event_hash, recent, generation, alias_of, coalesce(erasure, 0)
-from user_preference where user_id = any(%(users)s);
+-- The states of these users in one row, as buffers: a row a user would cost more than what is in it.
+select array_agg(user_id), string_agg(vector_send(long), ''), string_agg(vector_send(short), ''),
+    string_agg(recent, ''),
+    string_agg(float8send(mass_long) || float8send(mass_short) || timestamptz_send(as_of)
+        || int8send(version) || int8send(events) || int8send(event_hash) || int4send(generation), ''),
+    array_agg(alias_of), max(coalesce(erasure, 0))
+from user_preference where user_id = any(%(users)b::text[]);
 
 -- upsert_states --
 -- A row is written only over the version that its new state was computed from.

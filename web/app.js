@@ -14,6 +14,8 @@ import { Panel } from "./views/panel.js";
 import { SearchView } from "./views/search.js";
 import { Shell } from "./views/shell.js";
 
+const UNAUTHENTICATED = 401;
+
 /** What the views work with. */
 export class App {
   #route = { path: [], query: {} };
@@ -102,9 +104,15 @@ export class App {
   }
 
   /** A call went wrong: the connection, or something that the user should read. */
-  failed(error) {
+  async failed(error) {
     if (error instanceof Unreachable) this.connection.lost();
+    else if (error.status === UNAUTHENTICATED && (await this.#renewed())) return;
     else this.shell.say(error.message);
+  }
+
+  /** Whether the session had ended, and another has begun. */
+  async #renewed() {
+    return this.sessions.renew().catch(() => false);
   }
 
   async #enter() {
@@ -116,7 +124,8 @@ export class App {
 
   /** The user is another one, in this tab or in another. */
   #switched() {
-    const { user_id: userId } = this.sessions.current;
+    const { user_id: userId, token } = this.sessions.current;
+    this.vane.token = token;
     if (userId === this.#user) return;
     this.#user = userId;
     this.vane.userId = userId;

@@ -6,6 +6,11 @@ const PAUSE_MS_MIN = 500;
 const PAUSE_MS_MAX = 4_000;
 const OUTBOX_MAX = 200;
 
+/** A refusal is an answer, too. @param {Error} error */
+function refused(error) {
+  if (!(error instanceof VaneError)) throw error;
+}
+
 /** The state of the connection, with an outbox for the events of the time without one. */
 export class Connection {
   /**
@@ -52,7 +57,7 @@ export class Connection {
   async retry() {
     clearTimeout(this.timer);
     try {
-      await this.vane.trending({ limit: 1 });
+      await this.vane.trending({ limit: 1 }).catch(refused);
       await this.#empty();
     } catch {
       this.pauseMs = Math.min(2 * this.pauseMs, PAUSE_MS_MAX);
@@ -72,9 +77,7 @@ export class Connection {
   /** Send what waited; an event that is refused now would be refused again. */
   async #empty() {
     while (this.outbox.length) {
-      await this.vane.send(this.outbox[0]).catch((error) => {
-        if (!(error instanceof VaneError)) throw error;
-      });
+      await this.vane.send(this.outbox[0]).catch(refused);
       this.outbox.shift();
     }
   }

@@ -1,9 +1,14 @@
 /** Who uses the page: kept in this browser, shared by its tabs. */
 
+import { Vane, VaneError } from "./vane.js";
+
 const SESSION = "vane.session";
 const VISITOR = "vane.visitor";
 
-/** @typedef {{user_id: string, email: ?string}} Session `email` is null for a visitor. */
+/**
+ * @typedef {{user_id: string, email: ?string, token: string}} Session `email` is null for a
+ *   visitor.
+ */
 
 /** Accounts of a start with the demo catalogue, to try without an address of one's own. */
 export const DEMO_ACCOUNTS = ["John", "Jane", "Omar", "Mei", "Lucia", "Pavel"].map(
@@ -22,7 +27,9 @@ function stored(key) {
 
 /** The session of this browser. */
 export class Sessions {
-  /** @param {import("./vane.js").Vane} vane @param {() => void} onChange also in another tab */
+  #renewed = false;
+
+  /** @param {Vane} vane @param {() => void} onChange also in another tab */
   constructor(vane, onChange) {
     this.vane = vane;
     this.onChange = onChange;
@@ -47,10 +54,15 @@ export class Sessions {
     else await this.visit();
   }
 
-  /** @param {string} email of an account; raises `VaneError` where there is none */
+  /**
+   * What the visitor did is the account's from then on, before its first list is shown.
+   * @param {string} email of an account; raises `VaneError` where there is none
+   */
   async logIn(email) {
-    const { user_id } = await this.vane.openSession({ email });
-    this.#use({ user_id, email });
+    const session = { ...(await this.vane.openSession({ email })), email };
+    const visitor = stored(VISITOR);
+    if (visitor) await this.#hand(visitor, session);
+    this.#use(session);
   }
 
   /** @param {string} email of nobody yet */
@@ -63,11 +75,31 @@ export class Sessions {
   async visit() {
     let visitor = stored(VISITOR);
     if (!visitor) {
-      const { user_id } = await this.vane.openSession();
-      visitor = { user_id, email: null };
+      visitor = { ...(await this.vane.openSession()), email: null };
       localStorage.setItem(VISITOR, JSON.stringify(visitor));
     }
     this.#use(visitor);
+  }
+
+  /** The token is not accepted any more: go on as a new visitor. @returns {Promise<boolean>} */
+  async renew() {
+    if (this.#renewed) return false;
+    this.#renewed = true;
+    localStorage.removeItem(VISITOR);
+    await this.visit();
+    return true;
+  }
+
+  /**
+   * Merge a visitor into an account, once: a visitor who was handed over is nobody's any more.
+   * @param {Session} visitor @param {Session} session
+   */
+  async #hand(visitor, { user_id: userId, token }) {
+    const account = new Vane({ base: this.vane.base, userId, token });
+    await account.merge(visitor).catch((error) => {
+      if (!(error instanceof VaneError)) throw error; // one that is refused would be again
+    });
+    localStorage.removeItem(VISITOR);
   }
 
   /** @param {Session} session */

@@ -54,11 +54,12 @@ export function randomId() {
 
 /** Calls of one user. */
 export class Vane {
-  /** @param {{base?: string, userId?: string, sessionId?: string}} [options] */
-  constructor({ base = "", userId = "", sessionId = randomId() } = {}) {
-    this.base = base;
-    this.userId = userId;
-    this.sessionId = sessionId;
+  /**
+   * `token` says who the user is: of `openSession`, or one that your site signs.
+   * @param {{base?: string, userId?: string, sessionId?: string, token?: ?string}} [options]
+   */
+  constructor({ base = "", userId = "", sessionId = randomId(), token = null } = {}) {
+    Object.assign(this, { base, userId, sessionId, token });
   }
 
   /**
@@ -153,6 +154,16 @@ export class Vane {
   }
 
   /**
+   * The user was a visitor until now, and has what the visitor did; again changes nothing.
+   * @param {{user_id: string, token?: string}} visitor as `openSession` gave it
+   * @returns {Promise<{user_id: string, version: number}>}
+   */
+  async merge({ user_id: visitor, token }) {
+    const body = { visitor, visitor_token: token };
+    return (await this.#call(`/v1/users/${part(this.userId)}/merge`, { body })).json();
+  }
+
+  /**
    * Create an account. There are no passwords: accounts are for demonstrations.
    * @param {string} email @param {string} [name]
    * @returns {Promise<{user_id: string, email: string, name: string}>}
@@ -170,11 +181,11 @@ export class Vane {
   async #call(path, { query = {}, body, headers = {}, signal, keepalive = false } = {}) {
     const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
     const target = `${this.base}${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
-    const init = { headers, keepalive, signal: signal ?? AbortSignal.timeout(TIMEOUT_MS) };
-    if (body) {
-      const type = { "Content-Type": "application/json" };
-      Object.assign(init, { method: "POST", body: JSON.stringify(body), headers: type });
-    }
+    const own = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    const type = body ? { "Content-Type": "application/json" } : {};
+    const init = { headers: { ...headers, ...own, ...type }, keepalive };
+    init.signal = signal ?? AbortSignal.timeout(TIMEOUT_MS);
+    if (body) Object.assign(init, { method: "POST", body: JSON.stringify(body) });
     const response = await fetch(target, init).catch((error) => {
       if (error.name === "AbortError") throw error;
       throw new Unreachable("Vane does not answer");

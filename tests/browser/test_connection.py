@@ -20,14 +20,14 @@ AWAY = re.compile("Vane does not answer")
 class OwnApi:
     """An API process of the test's own, always on the same port."""
 
-    def __init__(self, up: RunningUp) -> None:
+    def __init__(self, up: RunningUp, **environ: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._data_dir = up.data_dir
+        self._environ = environ | {"VANE_DATA_DIR": str(up.data_dir)}
 
     def start(self) -> None:
         command = [sys.executable, "-m", "vane", "api", "--port", str(self.port)]
-        environ = os.environ | {"VANE_DATA_DIR": str(self._data_dir)}
+        environ = os.environ | self._environ
         self._process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline().startswith("serving on")

@@ -59,6 +59,9 @@ RULES: Mapping[str, Rule] = {
     "POST /v1/sessions": OPEN,  # of a visitor; with an email it needs a key
     "POST /v1/accounts": Rule("ingest"),
     "GET /v1/admin/status": ADMIN,
+    "GET /v1/admin/settings": ADMIN,
+    "PUT /v1/admin/settings": ADMIN,
+    "GET /v1/admin/settings/history": ADMIN,
     "GET /v1/admin/keys": ADMIN,
     "POST /v1/admin/keys": ADMIN,
     "POST /v1/admin/keys/{key_id}/rotate": ADMIN,

@@ -33,6 +33,8 @@ DOCUMENTED = [
     responses.ApiKey,
     responses.ApiKeys,
     responses.NewApiKey,
+    responses.TuningSettings,
+    responses.SettingsHistory,
     responses.ErasedUser,
     responses.UserExport,
     responses.Status,

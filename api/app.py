@@ -24,6 +24,7 @@ from api import (
     search,
     sessions,
     stream,
+    tuning,
     users,
 )
 from api.access import allow_origins, guarded
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         merge,
         privacy,
         admin,
+        tuning,
         keys,
         health,
         pictures,

@@ -14,6 +14,8 @@ from schemas.responses import FieldError, Problem
 from vane.errors import (
     InvalidEvent,
     InvalidRequest,
+    InvalidSettings,
+    NeedsRebuild,
     TooMany,
     Unauthenticated,
     Unavailable,
@@ -45,8 +47,12 @@ def problem(status: int, detail: str, *errors: FieldError) -> Problem:
 def error_response(error: VaneError) -> Response:
     """The answer for one of Vane's own errors."""
     errors = []
-    if isinstance(error, InvalidRequest | InvalidEvent):
+    if isinstance(error, InvalidSettings):
+        errors = [FieldError(field, reason) for field, reason in error.errors]
+    elif isinstance(error, InvalidRequest | InvalidEvent):
         errors = [FieldError(error.field, error.reason)]
+    elif isinstance(error, NeedsRebuild):
+        errors = [FieldError(error.field, str(error))]
     return problem_response(problem(error.http_status, str(error), *errors), _headers(error))
 
 

@@ -178,6 +178,9 @@ class Services:
             case TrendsHint():
                 self.knowledge.wake()
             case SettingsHint():
+                if hint.changed == "settings":
+                    self.cache.drop_all()
+                    self.streams.look()
                 self.knowledge.wake()
                 self.callers.wake()
             case Connected():

@@ -42,6 +42,8 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "rotation-request": (requests.RotationRequest,),
     "api-keys": (responses.ApiKeys,),
     "new-api-key": (responses.NewApiKey,),
+    "tuning-settings": (responses.TuningSettings,),
+    "settings-history": (responses.SettingsHistory,),
     "erased-user": (responses.ErasedUser,),
     "user-export": (responses.UserExport,),
     "status": (responses.Status,),

@@ -297,6 +297,38 @@ class UserExport(Struct, frozen=True):
     """Messages that could not be applied and name the user."""
 
 
+class SettingValue(Struct, frozen=True):
+    """A setting that can be changed while everything runs, half-lives through a rebuild."""
+
+    name: str
+    value: Any
+    default: Any
+    meaning: str
+    allowed: str
+
+
+class TuningSettings(Struct, frozen=True):
+    """`GET` and `PUT /v1/admin/settings`; the version is the `ETag`, too."""
+
+    version: int
+    settings: list[SettingValue]
+
+
+class SettingsVersion(Struct, frozen=True):
+    """What the settings were at a version, and who made it."""
+
+    version: int
+    value: dict[str, Any]
+    changed_by: str
+    changed_at: datetime
+
+
+class SettingsHistory(Struct, frozen=True):
+    """`GET /v1/admin/settings/history`: newest first."""
+
+    versions: list[SettingsVersion]
+
+
 class PartitionStatus(Struct, frozen=True):
     """Where a flow stands in a partition."""
 

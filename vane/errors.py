@@ -6,6 +6,9 @@ VaneError
 │   └── InputFileError      … this line of the file
 ├── InvalidEvent            dead-letter the message and go on
 ├── InvalidRequest          the HTTP client corrects the named field; 422
+│   └── InvalidSettings     … each of the named settings
+├── NeedsRebuild            the client asks for a rebuild instead; 409
+├── VersionMismatch         the client reads again and decides anew; 412
 ├── Unauthenticated         the client says who it is, with a key or token that is valid now; 401
 ├── Forbidden               the client does without, or comes with a key or token that may; 403
 ├── TooMany                 the client waits as long as it says; 429
@@ -70,6 +73,34 @@ class InvalidRequest(VaneError):  # noqa: N818
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"{field}: {reason}")
         self.field, self.reason = field, reason
+
+
+class InvalidSettings(InvalidRequest):
+    """Settings that cannot be as they are wanted; names each with its value and what is allowed."""
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        super().__init__(*errors[0])
+        self.errors = errors
+
+
+class NeedsRebuild(VaneError):  # noqa: N818
+    """A setting that holds for stored states: it changes only together with all of them."""
+
+    http_status = 409
+
+    def __init__(self, field: str) -> None:
+        option = "half_life_long" if field == "half_life_long_s" else "half_life_short"
+        super().__init__(
+            f"{field} changes only through a rebuild: POST /v1/admin/rebuild with "
+            f'{{"{option}": "6h"}}, or vane rebuild --{option.replace("_", "-")} 6h'
+        )
+        self.field = field
+
+
+class VersionMismatch(VaneError):  # noqa: N818
+    """Somebody else has changed it since it was read: read again and decide anew."""
+
+    http_status = 412
 
 
 class Unauthenticated(VaneError):  # noqa: N818

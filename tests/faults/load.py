@@ -42,13 +42,24 @@ class Ledger:
     poison: dict[Place, bytes | None] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
     """Users who count as another one by now."""
+    cuts: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Partition and user → the offset before which the user's events are nobody's."""
     refused: int = 0
     log: int = 0
     """The topic's log now: each time that it is made anew it has another one."""
 
     def expected(self) -> Counter[tuple[str, str]]:
         """User and event id of every event that must be applied, each once."""
-        return Counter((counted_as(user, self.merged), name) for user, name in self.good.values())
+        return Counter(
+            (counted_as(user, self.merged), name)
+            for (_, partition, offset), (user, name) in self.good.items()
+            if offset >= self.cuts.get((partition, user), 0)
+        )
+
+    @property
+    def gone(self) -> int:
+        """Events whose users were erased behind them."""
+        return len(self.good) - self.expected().total()
 
     def dead_letters(self) -> Counter[tuple[int, int, bytes | None]]:
         """Log, partition and payload of every message that must become a dead letter."""

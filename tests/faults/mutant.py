@@ -12,6 +12,7 @@ import numpy as np
 from psycopg.pq import TransactionStatus
 
 import flows.batch
+import flows.erasures
 import flows.fetcher
 import flows.plan
 import flows.preference_writer
@@ -96,6 +97,11 @@ def without_alias_check() -> None:
         return states, generation, {} if inside else aliases, erasure
 
     patch(vane.replay, "read_states", own)
+
+
+def without_tombstones() -> None:
+    """What was produced before its user was erased counts as if it came later."""
+    patch(flows.erasures.Erasures, "places", lambda *_: set())
 
 
 def without_isolation() -> None:

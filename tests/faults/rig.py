@@ -14,6 +14,7 @@ from typing import Any, Self
 from tests.faults.load import Load
 from tests.faults.proxy import Proxy
 from vane.audit import audit_all
+from vane.erase import erase_user
 from vane.errors import Fenced, Unavailable
 from vane.merge import merge_users
 from vane.settings import Settings, variable
@@ -133,6 +134,14 @@ class Rig:
         with connect(through or self.settings, "fault test") as connection:
             merge_users(connection, visitor, account)
         self.load.ledger.merged[visitor] = account
+
+    def erase(self, user: str) -> None:
+        """Erase a user, without proxies."""
+        erase_user(self.settings, user)
+        for partition, cut in self.query(
+            "select partition, cut from erasure where user_id = %s", user
+        ):
+            self.load.ledger.cuts[partition, user] = cut
 
     def environ(self, **more: str) -> dict[str, str]:
         """Environment of a flow."""

@@ -11,6 +11,7 @@ from tests.faults.conftest import MakeRig
 from tests.faults.load import Mix
 from tests.faults.real_kafka import RealKafka
 from tests.faults.rig import Rig
+from tests.faults.test_erase import erased_under_load
 from tests.faults.test_events import item_arrives_late, odd_times, repeated
 from tests.faults.test_kafka import (
     aborted_transactions,
@@ -37,6 +38,7 @@ ON_ANY_BROKER: dict[str, tuple[Mix, Scenario, str]] = {
     "without_lookup": (Mix(), answer_lost, "trying again"),
     "without_claim": (Mix(), item_arrives_late, "user u|drained"),
     "without_alias_check": (PASSING_BY, merged_under_load, "events lost"),
+    "without_tombstones": (PASSING_BY, erased_under_load, "events applied"),
     "without_clamp": (Mix(), odd_times, "assert"),
 }
 ON_KAFKA: dict[str, tuple[Callable[[Rig, RealKafka], None], str]] = {

@@ -10,6 +10,7 @@ from vane.preference import Floats
 from vane.store import binary
 from vane.store.connection import Connection
 from vane.store.sql import load_queries
+from vane.store.tuning import note_tuning
 
 _SQL = load_queries("replay")
 
@@ -82,4 +83,7 @@ def reset_trends(connection: Connection) -> None:
 
 def raise_generation(connection: Connection, long_s: float, short_s: float) -> None:
     """Change the half-lives: every state of the generation before must be replayed."""
-    connection.execute(_SQL["raise_generation"], {"long": long_s, "short": short_s})
+    with connection.transaction():
+        note_tuning(connection, "before")
+        connection.execute(_SQL["raise_generation"], {"long": long_s, "short": short_s})
+        note_tuning(connection, "rebuild")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from schemas.events import CloudEvent, InteractionEvent, Marker, Retry
 from vane.errors import InvalidEvent
-from vane.tuning import RATING, Tuning
+from vane.tuning import CANARY, RATING, Tuning
 
 TREND_SLOTS = 16
 """Fixed: the item slots of flows/trends, the unit in which its processes share the items."""
@@ -185,6 +185,8 @@ def event_weight(event: InteractionEvent, tuning: Tuning) -> float:
     Raises:
         InvalidEvent: the action has no weight, or a rating no value from 1 to 5.
     """
+    if event.action == CANARY:
+        return 0.0
     weight = tuning.action_weights.get(event.action)
     if weight is None:
         raise InvalidEvent("action", f"unknown action {event.action[:64]!r}")

@@ -19,6 +19,12 @@ from vane.store.positions import TopicIdentity
 REQUEST_TIMEOUT_S = 10.0
 PROBE_TIMEOUT_S = 2.0
 
+NO_SUCH_PARTITION = (
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - so librdkafka names what it finds by itself
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+)
+
 Bounds = tuple[int, int]
 
 
@@ -120,20 +126,21 @@ class TopicEnds:
             raise self._unavailable(error) from error
 
     def bounds(self, partitions: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Bounds]:
-        """First offset that is held, and the end, of each (topic, partition).
+        """First offset that is held, and the end, of each (topic, partition) that exists.
 
         Raises:
-            Unavailable: the brokers do not answer, or there is no such partition.
+            Unavailable: the brokers do not answer.
         """
-        try:
-            return {
-                (topic, partition): self._consumer.get_watermark_offsets(
+        found = {}
+        for topic, partition in partitions:
+            try:
+                found[topic, partition] = self._consumer.get_watermark_offsets(
                     TopicPartition(topic, partition), timeout=PROBE_TIMEOUT_S
                 )
-                for topic, partition in partitions
-            }
-        except KafkaException as error:
-            raise self._unavailable(error) from error
+            except KafkaException as error:
+                if error.args[0].code() not in NO_SUCH_PARTITION:
+                    raise self._unavailable(error) from error
+        return found
 
     def close(self) -> None:
         """Close the connection."""

@@ -41,6 +41,10 @@ class Monitor:
         self._rows: list[health.StreamRow] = []
         self._bounds: dict[tuple[str, int], Bounds] = {}
         self._users = 0
+        self._audited = {
+            result: numbers.counter(names.AUDITED_USERS, result)
+            for result in ("equal", "different")
+        }
 
     def close(self) -> None:
         """Close all connections."""
@@ -74,7 +78,7 @@ class Monitor:
 
     def survey(self) -> None:
         """What changes slowly and costs more to read: contents, tables, index, models."""
-        with self._probing("postgres"):
+        with self._probing("postgres", timed=False):
             connection = self._connected()
             self._contents(connection)
             self._tables(connection)
@@ -84,15 +88,14 @@ class Monitor:
 
     def audit(self) -> None:
         """Recompute the state of some users from the log, as `vane verify --user` does."""
-        with self._probing("postgres"):
+        with self._probing("postgres", timed=False):
             connection = self._connected()
             tuning, _ = read_tuning(connection)
             users = health.sample_users(connection, self._users, AUDIT_USERS)
             for user in users:
                 with open_snapshot(connection) as snapshot:
                     report = audit_user(snapshot, tuning.half_lives_s, user)
-                result = "different" if report.mismatches else "equal"
-                self._numbers.counter(names.AUDITED_USERS, result).add()
+                self._audited["different" if report.mismatches else "equal"].add()
                 if report.mismatches:
                     _log.error("the state of a user differs from the log: vane verify names it")
             self._gauge(names.AUDIT_TIME, self._clock())
@@ -160,7 +163,7 @@ class Monitor:
         self._numbers.gauge(metric, *labels).set(value)
 
     @contextmanager
-    def _probing(self, server: str) -> Iterator[None]:
+    def _probing(self, server: str, *, timed: bool = True) -> Iterator[None]:
         """Tell whether the server answers, and how soon."""
         up, began = self._numbers.gauge(names.DEPENDENCY_UP, server), time.perf_counter()
         try:
@@ -173,7 +176,8 @@ class Monitor:
                 self._forget_database()
         else:
             up.set(1)
-            self._gauge(names.PROBE_SECONDS, time.perf_counter() - began, server)
+            if timed:
+                self._gauge(names.PROBE_SECONDS, time.perf_counter() - began, server)
 
     def _connected(self) -> Connection:
         if self._database is None:

@@ -50,6 +50,9 @@ class Settings:
     embedding_model: str = _setting(
         "all-MiniLM-L6-v2", "sentence-transformers model: a name or a folder"
     )
+    search_meaning: Literal["auto", "off"] = _setting(
+        "auto", "search by meaning, too, where the model is installed; its process takes 0.9 GB"
+    )
     embedding_batch_items: int = _setting(32, "texts in one pass through the model", 1, 10_000)
     chunk_events_max: int = _setting(5_000, "messages in one chunk, so in one transaction", 1, 1e6)
     fetch_wait_ms: int = _setting(
@@ -101,6 +104,10 @@ class Settings:
     monitor_interval_ms: int = _setting(
         5_000, "time between two looks of `vane monitor` at positions and servers", 100, 3.6e6
     )
+    api_url: str = _setting("", "the API, for the canary of `vane monitor`; empty: no canary")
+    api_key: str = _setting("", "key with which the canary calls it, with scopes read and ingest")
+    canary_interval_ms: int = _setting(10_000, "time between two events of the canary", 100, 3.6e6)
+    canary_limit_ms: int = _setting(1_000, "a list that shows it later is late", 10, 10_000)
     drain: Literal["chunk", "end"] = _setting(
         "chunk", "on SIGTERM a flow finishes its chunk, or reads to the end of its log"
     )

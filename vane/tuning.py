@@ -10,6 +10,9 @@ DAY_S = 86_400.0
 RATING = "rating"
 """The one action whose weight depends on the event's `value`, 1 to 5."""
 
+CANARY = "canary"
+"""The one action without weight: it goes all the way and changes nobody's taste."""
+
 
 def default_weights() -> dict[str, float]:
     """Action weights of a new installation."""

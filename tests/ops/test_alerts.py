@@ -120,7 +120,7 @@ def firing(alert: str, after: str, times: int) -> dict[str, Any]:
 def run(tmp_path: Path, tests: list[dict[str, Any]]) -> "subprocess.CompletedProcess[str]":
     path = tmp_path / "alerts.yml"
     path.write_text(yaml.safe_dump({"rule_files": [str(RULES)], "tests": tests}))
-    command = [PROMTOOL, "test", "rules", path]
+    command: list[str | Path] = [PROMTOOL, "test", "rules", path]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

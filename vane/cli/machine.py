@@ -26,6 +26,7 @@ FLOW_STAGES = (("interactions", "catalog"), ("trends", "learning"))
 """The flows in the order in which they stop: the last read what the first have committed."""
 FLOWS = tuple(name for stage in FLOW_STAGES for name in stage)
 KAFKA_FLOWS = FLOW_STAGES[0]
+MONITOR = "monitor"
 SINGLE_PARTITION = "admin-commands"
 TOPICS = ("user-interactions", "product-updates", SINGLE_PARTITION, "recommendation-log")
 COMPACTED = {"product-updates": {"cleanup.policy": "compact"}}
@@ -107,9 +108,13 @@ class Machine:
 
         def child(name: str, *arguments: str) -> VaneChild:
             own = {variable("metrics_port"): str(metrics_ports.get(name, 0))}
+            if name == MONITOR:
+                api, key = self.endpoints.api, self.endpoints.admin_key
+                own |= {variable("api_url"): api, variable("api_key"): key}
             return VaneChild(name, own_command(*arguments), environ | own, logs, inherit)
 
-        stages = [] if traffic is None else [[child("simulate", *_simulate(traffic))]]
+        stages = [[child(MONITOR, MONITOR)]]
+        stages += [] if traffic is None else [[child("simulate", *_simulate(traffic))]]
         stages += [[child("api", "api", "--port", str(port))]]
         stages += [[child(n, "flow", n) for n in stage if n in flows] for stage in FLOW_STAGES]
         addresses = {name: getattr(self.endpoints, key) for name, key in ADDRESSES.items()}
@@ -119,8 +124,9 @@ class Machine:
 
 
 def _metrics_ports(first: int, flows: Sequence[str]) -> dict[str, int]:
-    """A port for each flow: from `first` on in the order of `FLOWS`, or free ones for 0."""
-    return {name: first + FLOWS.index(name) if first else free_port() for name in flows}
+    """A port for each: from `first` on in the order of `FLOWS`, the monitor last; 0: free ones."""
+    order = (*FLOWS, MONITOR)
+    return {n: first + order.index(n) if first else free_port() for n in (*flows, MONITOR)}
 
 
 def _simulate(rate: float) -> list[str]:

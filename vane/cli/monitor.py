@@ -3,22 +3,27 @@
 import logging
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Thread
 from typing import Annotated
 
 import typer
 
+from vane.canary import Canary
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, command_settings
+from vane.client import Vane
 from vane.errors import UsageError
-from vane.meter import serve_metrics
+from vane.meter import Meter, serve_metrics
 from vane.metrics import meter_of
 from vane.monitor import Monitor
+from vane.settings import Settings
 
 SURVEY_S = 30.0
 AUDIT_S = 60.0
+API_TIMEOUT_S = 5.0
 
 
 @dataclass(slots=True)
@@ -56,17 +61,32 @@ def monitor(
     serve_metrics(numbers, settings.metrics_host, port)
     watch = Monitor(settings, numbers)
     pace_s = settings.monitor_interval_ms / 1e3
+    looks = [
+        Job(watch.look_at_streams, pace_s),
+        Job(watch.look_at_servers, pace_s),
+        Job(watch.survey, SURVEY_S),
+        Job(watch.audit, AUDIT_S),
+    ]
     announce_ready()
-    run_jobs(
-        [
-            Job(watch.look_at_streams, pace_s),
-            Job(watch.look_at_servers, pace_s),
-            Job(watch.survey, SURVEY_S),
-            Job(watch.audit, AUDIT_S),
-        ],
-        stop,
-    )
+    with _canary(settings, numbers, stop):
+        run_jobs(looks, stop)
     watch.close()
+
+
+@contextmanager
+def _canary(settings: Settings, numbers: Meter, stop: Event) -> Iterator[None]:
+    """Within, the canary runs in a thread; not on old logs, whose time is not ours."""
+    if not settings.api_url or settings.clock == "event":
+        yield
+        return
+    api = Vane(settings.api_url, api_key=settings.api_key, timeout_s=API_TIMEOUT_S)
+    canary = Canary(api, numbers, settings.canary_limit_ms / 1e3)
+    job = Job(canary.run, settings.canary_interval_ms / 1e3)
+    thread = Thread(target=run_jobs, args=([job], stop), name="canary", daemon=True)
+    thread.start()
+    yield
+    thread.join(API_TIMEOUT_S)
+    api.close()
 
 
 def run_jobs(jobs: list[Job], stop: Event) -> None:

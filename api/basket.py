@@ -110,8 +110,7 @@ async def _known(
     store, user = recommender.store, await recommender.about(user_id, query)
     shelf = await recommender.shelf()
     ids = [act.item_id for act in acts]
-    await shelf.cards.load(store, [*dict.fromkeys(ids)])
-    contents, worded = shelf.cards.contents(ids)
+    contents, worded = await shelf.raw(store, ids)
     lives = recommender.knowledge.tuning.half_lives_s
     ages = np.array([now_us - act.ts_us for act in acts], np.int64)
     weights = np.array([act.weight for act in acts]) * worded

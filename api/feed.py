@@ -69,11 +69,10 @@ async def first_page(recommender: Recommender, user_id: str | None, query: Query
     wide = query._replace(limit=FEED_ITEMS_MAX)
     scored = await recommender.score(await recommender.moment(user_id, wide), query)
     left = await recommender.best(scored, user_id, len(scored.scores))
-    await scored.moment.shelf.details(recommender.store, scored.moment.ids(left))
     pages: list[Ints] = []
     visits = []
     while len(left) and sum(map(len, pages)) < FEED_ITEMS_MAX:
-        rows, visited = await recommender.diverse(scored, left[: pool_size(query.limit)], query)
+        rows, visited = recommender.diverse(scored, left[: pool_size(query.limit)], query)
         pages.append(rows)
         visits.append(visited)
         left = left[~np.isin(left, rows)]

@@ -23,7 +23,7 @@ from schemas.responses import RecentItem as RecentItemBody
 from vane import reasons
 from vane.features import FEATURES
 from vane.ranking import part_of
-from vane.retrieval import CLOSEST_CONTENT, CONTENT, FOLLOWED, FOLLOWED_RECENT, SOURCES
+from vane.retrieval import CONTENT, FOLLOWED, SOURCES
 from vane.store.serving import Affinity, Detail, ServingStore
 
 AFFINITIES_MAX = 20
@@ -66,6 +66,8 @@ async def recommend(
         strategy="personal" if is_personal(ranked) else "trending",
         items=items,
     )
+    if recommender.on_list is not None:
+        recommender.on_list(body, ranked)
     return body, f'"{name}"', state.as_of
 
 
@@ -95,7 +97,7 @@ async def similar(recommender: Recommender, item_id: str, limit: int) -> ItemLis
     """
     store = recommender.store
     item, shelf = await store.item(item_id), await recommender.shelf()
-    _, lists = await shelf.around(store, [], [item_id])
+    _, lists = await shelf.around(store, [], [item_id], {})
     near = [
         (found, cosine)
         for numbers, cosines in lists
@@ -104,7 +106,7 @@ async def similar(recommender: Recommender, item_id: str, limit: int) -> ItemLis
     if not near:
         popular = await trending(recommender, Query(limit + 1, kind=item.kind))
         return ItemList([other for other in popular.items if other.item_id != item_id][:limit])
-    details = await shelf.details(store, [found for found, _ in near])
+    details = await shelf.details.read(store, [found for found, _ in near])
     reason = Reason("similar", f"Similar to {item.title or item_id}", item_id)
     return ItemList(
         [listed_item(details[found], score, reason) for found, score in near if found in details]
@@ -140,12 +142,13 @@ async def listed(recommender: Recommender, ranked: Ranked, query: Query) -> list
     moment = ranked.moment
     components = _components(ranked) if query.explain else [None] * len(ranked.rows)
     ids = moment.ids(ranked.rows)
-    causes = [event.item_id for event in moment.past[:FOLLOWED_RECENT]]
-    details = await moment.shelf.details(recommender.store, [*ids, *causes])
+    whys = _whys(ranked)
+    causes = [moment.past[why.cause].item_id for why in whys if why.cause is not None]
+    details = await moment.shelf.details.read(recommender.store, [*ids, *causes])
     return [
         listed_item(details[item_id], score, _reason(ranked, why, details), parts)
         for item_id, score, why, parts in zip(
-            ids, ranked.scores.tolist(), _whys(ranked), components, strict=True
+            ids, ranked.scores.tolist(), whys, components, strict=True
         )
         if item_id in details
     ]
@@ -164,8 +167,7 @@ def _components(ranked: Ranked) -> list[Parts | None]:
 def _whys(ranked: Ranked) -> list[_Why]:
     """The reasons go by the linear ranker, whose shares are easily told."""
     moment, rows = ranked.moment, ranked.rows
-    numbers = moment.sources.numbers[rows]
-    closest, cosine = _closest(ranked, numbers)
+    closest, cosine = _closest(ranked)
     visits = np.pad(ranked.visits, ((0, 0), (0, 1)))  # a column also where nothing is recent
     codes = reasons.codes(
         _source_parts(ranked), moment.sources.values[rows], cosine, visits.max(axis=1)
@@ -183,15 +185,12 @@ def _source_parts(ranked: Ranked) -> NDArray[np.float64]:
     return np.asarray(added @ _BELONGS)
 
 
-def _closest(
-    ranked: Ranked, numbers: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _closest(ranked: Ranked) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The place of the most similar recent item, and its cosine; nan without text."""
-    recent = ranked.moment.taste.recent[:CLOSEST_CONTENT]
-    if not len(recent) or not len(numbers):
-        return np.zeros(len(numbers), np.int64), np.full(len(numbers), np.nan)
-    units = ranked.moment.units(np.concatenate([numbers, recent]))
-    cosines = units[: len(numbers)] @ units[len(numbers) :].T
+    moment, rows = ranked.moment, ranked.rows
+    if not len(moment.causes) or not len(rows):
+        return np.zeros(len(rows), np.int64), np.full(len(rows), np.nan)
+    cosines = moment.contents[rows] @ moment.causes.T
     best = cosines.argmax(axis=1)
     return best, np.take_along_axis(cosines, best[:, None], 1)[:, 0].astype(np.float64)
 

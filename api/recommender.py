@@ -1,6 +1,6 @@
 """From a user to ranked items: what is known, candidates, features, scores, diversity."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from api.candidates import Wish, choose, content_lists, taste_of
 from api.knowledge import Knowledge
 from api.shelf import Shelf
+from schemas.responses import Recommendations
 from vane.diversity import diversified, pool_size, similarity, visits
 from vane.features import features
 from vane.filters import ANY, Boost, Filter, boosted
@@ -72,7 +73,9 @@ class Moment:
         features: (n, len(FEATURES)) of them.
         neighbours: rows of the user's newest items, by number.
         past: the newest event on each item of `taste.recent`.
-        mean: (d,) the content that all items have in common.
+        causes: (c, d) centred unit vectors of the newest CLOSEST_CONTENT items of `taste.recent`,
+            zero without text.
+        contents: (n, d) those of the candidates.
         some_hidden: whether there may be candidates that the user hid.
     """
 
@@ -83,16 +86,13 @@ class Moment:
     features: Floats
     neighbours: Mapping[int, Neighbours]
     past: Sequence[PastEvent]
-    mean: Floats
+    causes: Floats
+    contents: Floats
     some_hidden: bool
 
     def ids(self, rows: Ints) -> list[str]:
         """Item ids of these candidates."""
         return self.shelf.ids(self.sources.numbers[rows])
-
-    def units(self, numbers: Ints) -> Floats:
-        """Centred unit vectors of items whose cards were loaded."""
-        return self.shelf.units(self.mean)(numbers)
 
     def visits(self, numbers: Ints) -> Floats:
         """How strongly n items are visited with each of the k recent ones, (n, k)."""
@@ -125,11 +125,19 @@ class Ranked:
     boosts: Mapping[str, Doubles] = field(default_factory=dict)  # as in `Scored`
 
 
+OnList = Callable[[Recommendations, Ranked], None]
+
+
 class Recommender:
-    """Answers for one process, from a store and what the process knows."""
+    """Answers for one process, from a store and what the process knows.
+
+    Attributes:
+        on_list: is told of every list that is made for a user.
+    """
 
     def __init__(self, store: ServingStore, knowledge: Knowledge) -> None:
         self.store, self.knowledge = store, knowledge
+        self.on_list: OnList | None = None
         self._shelf = Shelf(knowledge.table)
         knowledge.listeners.append(self._changed)
 
@@ -145,7 +153,7 @@ class Recommender:
         """
         scored = await self.score(await self.moment(user_id, query, known), query)
         pool = await self.best(scored, user_id, pool_size(query.limit))
-        rows, visited = await self.diverse(scored, pool, query)
+        rows, visited = self.diverse(scored, pool, query)
         return scored.ranked(rows, visited)
 
     async def moment(
@@ -163,7 +171,7 @@ class Recommender:
         taste, past = taste_of(shelf.table, known, mean)
         recent = shelf.ids(taste.recent)
         neighbours, nearest = await shelf.around(
-            store, recent[:FOLLOWED_RECENT], recent[:CLOSEST_CONTENT]
+            store, recent[:FOLLOWED_RECENT], recent[:CLOSEST_CONTENT], known.written
         )
         now_us = max([self.knowledge.now_us(), *taste.recent_us[:1].tolist()])
         followed = follow(shelf.table, taste, neighbours, now_us)
@@ -172,12 +180,12 @@ class Recommender:
             wish = Wish(query.limit, query.filter, query.exclude, query.boosts)
             numbers = choose(shelf, taste, known, followed, lists, now_us, wish)
         worded = taste.long is not None or bool(nearest)
+        compared = np.concatenate([taste.recent[:CLOSEST_CONTENT], numbers])
+        units = np.zeros((len(compared), 1), np.float32)
         if worded:
-            needed = dict.fromkeys([*recent[:FOLLOWED_RECENT], *shelf.ids(numbers)])
-            await shelf.cards.load(store, [*needed])
-        found = sources(
-            shelf.table, taste, followed, shelf.units(mean) if worded else None, numbers, now_us
-        )
+            await shelf.contents.load(store, compared)
+            units = shelf.contents.units(compared, mean)
+        found = sources(shelf.table, taste, followed, units if worded else None, numbers, now_us)
         return Moment(
             shelf=shelf,
             state=known.state,
@@ -186,7 +194,8 @@ class Recommender:
             features=features(found, shelf.table, taste, now_us),
             neighbours=neighbours,
             past=past,
-            mean=mean,
+            causes=units[: len(compared) - len(numbers)],
+            contents=units[len(compared) - len(numbers) :],
             some_hidden=len(known.hidden) >= HIDDEN_ITEMS_MAX,
         )
 
@@ -215,21 +224,19 @@ class Recommender:
         wanted = Wanted(query.filter, query.exclude, exclude_seen=query.exclude_seen)
         return await about(self.store, user_id, wanted)
 
-    async def diverse(self, scored: Scored, pool: Ints, query: Query) -> tuple[Ints, Floats]:
+    def diverse(self, scored: Scored, pool: Ints, query: Query) -> tuple[Ints, Floats]:
         """Rows of the list, best first: diversity says which, the scores in which order.
 
         With each how strongly it is visited with the recent items.
         """
         moment = scored.moment
         rules, numbers = self.knowledge.tuning.diversity, moment.sources.numbers[pool]
-        causes = moment.taste.recent[:FOLLOWED_RECENT]
-        await moment.shelf.details(self.store, moment.shelf.ids(np.concatenate([numbers, causes])))
         if query.filter.categories:
             rules = structs.replace(rules, category_share=1.0)
         visited = moment.visits(numbers)
         chosen = diversified(
             scored.scores[pool],
-            similarity(moment.units(numbers), visited),
+            similarity(moment.contents[pool], visited),
             moment.shelf.table.author[numbers],
             moment.shelf.table.category[numbers],
             limit=query.limit,

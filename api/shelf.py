@@ -1,32 +1,35 @@
-"""What requests have in common: items' details and vectors, neighbours and nearest items.
+"""What requests have in common: items with their neighbours, and what is nearest to them.
 
 Read at a miss, bounded in number, shared by all requests of a process.
 """
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from api.contents import Contents, Details
 from api.cursor import Fingerprints
 from vane.filters import ANY, Filter, fitting
 from vane.item_table import ItemTable
 from vane.lru import Lru
 from vane.popularity import COLD, COLUMNS
 from vane.retrieval import Neighbours
-from vane.slots import MISSING, Slots
-from vane.store.moments import Nearest, NeighbourRow, around, details
-from vane.store.serving import DIMENSION, Detail, ServingStore, vectors
+from vane.store.moments import NOT_WRITTEN, Nearest, NeighbourRow, around
+from vane.store.serving import DIMENSION, ServingStore
 
-CARDS_MAX = 50_000
-"""Items with details and contents: about 2 kB each."""
 NEIGHBOURS_MAX = 20_000
 """About 5 kB each."""
 NEIGHBOURS_FRESH_S = 10.0
+"""A row is not read again so soon."""
 NEAREST_MAX = 50_000
-NEAREST_FRESH_S = 60.0
-READS_MAX = 3
-"""A reading that a change overtakes is repeated."""
+NEAREST_FRESH_S = 600.0
+NEAREST_FRESH_MIN_S = 60.0
+"""Not forgotten before, however many items change."""
+CHANGED_SHARE = 0.01
+"""So many changed items among all make what is nearest to the others old as well."""
 
 POOL = 600
 """The strongest of a kind and category, of which a user has seen some."""
@@ -37,107 +40,71 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
-class Cards:
-    """Details and contents of items; the oldest leave first."""
-
-    def __init__(self, capacity: int = CARDS_MAX) -> None:
-        self._slots = Slots(capacity)
-        self._details: list[Detail | None] = [None] * capacity
-        self._contents = np.zeros((capacity, DIMENSION), np.float16)
-        self._worded = np.zeros(capacity, bool)
-        self._drops = 0
-
-    async def load(self, store: ServingStore, ids: Sequence[str]) -> None:
-        """Have these items at hand until the caller waits for anything else."""
-        if not self._missing(ids, {}):
-            return
-        found: dict[str, Detail | None] = {}
-        for _ in range(READS_MAX):
-            drops = self._drops
-            while missing := self._missing(ids, found):
-                found |= dict.fromkeys(missing) | await details(store, missing)
-            if drops == self._drops:
-                break
-            found.clear()
-        self._keep(ids, found)
-
-    def details(self, ids: Sequence[str]) -> dict[str, Detail]:
-        """Of items that were loaded; those that there are not have none."""
-        slots = self._slots.find(ids).tolist()
-        found = ((item, self._details[slot]) for item, slot in zip(ids, slots, strict=True))
-        return {item: detail for item, detail in found if detail is not None}
-
-    def contents(self, ids: Sequence[str]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Contents (n, d) of items that were loaded, and which have text."""
-        slots = self._slots.find(ids)
-        return self._contents[slots].astype(np.float32), self._worded[slots]
-
-    def units(self, ids: Sequence[str], mean: Floats) -> Floats:
-        """Centred unit vectors (n, d) of items that were loaded; zeros without text."""
-        slots = self._slots.find(ids)
-        contents = self._contents[slots].astype(np.float32)
-        contents -= mean
-        lengths = np.sqrt(np.einsum("nd,nd->n", contents, contents))
-        scale = np.where(self._worded[slots] & (lengths > 0), 1 / np.maximum(lengths, 1e-9), 0)
-        contents *= scale[:, None].astype(np.float32)
-        return contents
-
-    def drop(self, ids: Sequence[str]) -> None:
-        """These items changed."""
-        self._drops += 1
-        self._slots.drop(ids)
-
-    def _missing(self, ids: Sequence[str], found: dict[str, Detail | None]) -> list[str]:
-        slots = self._slots.find(ids)
-        missing = (ids[row] for row in np.flatnonzero(slots == MISSING).tolist())
-        return [item for item in missing if item not in found]
-
-    def _keep(self, ids: Sequence[str], found: dict[str, Detail | None]) -> None:
-        slots = self._slots.find(ids)
-        new = [item for item, slot in zip(ids, slots.tolist(), strict=True) if slot == MISSING]
-        assigned = self._slots.assign(new, slots[slots != MISSING])
-        for item, slot in zip(new, assigned.tolist(), strict=True):
-            self._details[slot] = found[item]
-        cells = [row and row.content for row in map(found.__getitem__, new)]
-        self._contents[assigned] = vectors(cells)
-        self._worded[assigned] = [cell is not None for cell in cells]
+class _Row(NamedTuple):
+    neighbours: Neighbours | None
+    written: int
+    read_s: float
 
 
 class Shelf:
     """Beside one item table, as it names items by their numbers there."""
 
-    def __init__(self, table: ItemTable) -> None:
+    def __init__(self, table: ItemTable, clock: Callable[[], float] = time.monotonic) -> None:
         self.table = table
-        self.cards = Cards()
+        self.contents = Contents(table)
+        self.details = Details()
         self.fingerprints = Fingerprints(table)
-        self._neighbours = Lru[str, Neighbours | None](NEIGHBOURS_MAX, NEIGHBOURS_FRESH_S)
+        self._clock = clock
+        self._neighbours = Lru[str, _Row](NEIGHBOURS_MAX)
         self._nearest = Lru[str, tuple[Ints, Floats]](NEAREST_MAX, NEAREST_FRESH_S)
+        self._nearest_since_s = clock()
+        self._changed = 0
         self._pools = Lru[Filter, Ints](POOLS_MAX)
 
     def ids(self, numbers: Ints) -> list[str]:
         """Item ids of these numbers."""
         return [self.table.ids[number] for number in numbers.tolist()]
 
-    async def details(self, store: ServingStore, ids: Sequence[str]) -> dict[str, Detail]:
-        """What lists show of these items; their cards are at hand until anything is awaited."""
-        ids = [*dict.fromkeys(ids)]
-        await self.cards.load(store, ids)
-        return self.cards.details(ids)
+    def numbers(self, ids: Sequence[str]) -> Ints:
+        """Numbers of these items, of those that the table has."""
+        numbers = known_numbers(self.table, ids)
+        return numbers[numbers >= 0]
 
-    def units(self, mean: Floats) -> Callable[[Ints], Floats]:
-        """From numbers of items whose cards were loaded to their centred unit vectors."""
-        return lambda numbers: self.cards.units(self.ids(numbers), mean)
+    async def raw(
+        self, store: ServingStore, ids: Sequence[str]
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Contents (n, d) of these items, and which have text."""
+        numbers = known_numbers(self.table, ids)
+        known = np.flatnonzero(numbers >= 0)
+        await self.contents.load(store, numbers[known])
+        contents, worded = np.zeros((len(ids), DIMENSION), np.float32), np.zeros(len(ids), bool)
+        contents[known], worded[known] = self.contents.raw(numbers[known])
+        return contents, worded
 
     async def around(
-        self, store: ServingStore, followed: Sequence[str], compared: Sequence[str]
+        self,
+        store: ServingStore,
+        followed: Sequence[str],
+        compared: Sequence[str],
+        written: Mapping[str, int],
     ) -> tuple[dict[int, Neighbours], list[tuple[Ints, Floats]]]:
-        """Neighbour rows by number, and for each item with text what is nearest, with cosines."""
+        """Neighbour rows by number, and for each item with text what is nearest, with cosines.
+
+        `written` tells which transactions wrote some rows last: as long as it stays, so do they.
+        """
         rows, lists = self._neighbours.find(followed), self._nearest.find(compared)
-        lacking = [item for item in followed if item not in rows]
+        oldest_s = self._clock() - NEIGHBOURS_FRESH_S
+        lacking = [
+            item
+            for item in followed
+            if (row := rows.get(item)) is None
+            or (row.read_s < oldest_s and row.written != written.get(item))
+        ]
         unlike = [item for item in compared if item not in lists]
         if lacking or unlike:
             read_rows, read_lists = await around(store, lacking, unlike)
-            new = {item: self._numbered(read_rows.get(item)) for item in lacking}
+            now_s = self._clock()
+            new = {item: self._numbered(read_rows.get(item), now_s) for item in lacking}
             fresh = {item: self._numbers(read_lists.get(item, [])) for item in unlike}
             self._neighbours.put(new)
             self._nearest.put(fresh)
@@ -145,7 +112,7 @@ class Shelf:
             lists |= fresh
         number = self.table.number
         return (
-            {number[item]: row for item, row in rows.items() if row is not None},
+            {number[item]: row.neighbours for item, row in rows.items() if row.neighbours},
             [lists[item] for item in compared if len(lists[item][0])],
         )
 
@@ -172,16 +139,22 @@ class Shelf:
 
     def changed(self, items: Sequence[str]) -> None:
         """The table was brought up to date; these items of the catalogue changed."""
-        self.cards.drop(items)
+        self.contents.drop(self.numbers(items))
+        self.details.drop(items)
         self._nearest.drop(items)
         self._pools.clear()
+        self._changed += len(items)
+        grown_old = self._clock() - self._nearest_since_s > NEAREST_FRESH_MIN_S
+        if grown_old and self._changed > CHANGED_SHARE * len(self.table):
+            self._nearest.clear()
+            self._nearest_since_s, self._changed = self._clock(), 0
 
-    def _numbered(self, row: NeighbourRow | None) -> Neighbours | None:
+    def _numbered(self, row: NeighbourRow | None, now_s: float) -> _Row:
         if row is None:
-            return None
-        numbers = self._known(row.neighbours)
+            return _Row(None, NOT_WRITTEN, now_s)
+        numbers = known_numbers(self.table, row.neighbours)
         known = numbers >= 0
-        return Neighbours(
+        found = Neighbours(
             items=numbers[known],
             together=row.weights[known, :3],
             next=row.weights[known, 3],
@@ -189,14 +162,12 @@ class Shelf:
             next_mass=float(row.mass[3]),
             as_of_us=row.as_of_us,
         )
+        return _Row(found, row.written, now_s)
 
     def _numbers(self, nearest: Nearest) -> tuple[Ints, Floats]:
-        numbers = self._known([item for item, _ in nearest])
+        numbers = known_numbers(self.table, [item for item, _ in nearest])
         cosines = np.array([cosine for _, cosine in nearest], np.float32)
         return numbers[numbers >= 0], cosines[numbers >= 0]
-
-    def _known(self, ids: Sequence[str]) -> Ints:
-        return known_numbers(self.table, ids)
 
 
 def known_numbers(table: ItemTable, ids: Sequence[str]) -> Ints:

@@ -148,7 +148,9 @@ def retrieve(
     numbers = candidates(table, taste, followed, lists, now_us, wanted)
     if padding is not None:
         numbers = pad(table, taste, numbers, wanted, padding)
-    return sources(table, taste, followed, contents.units if contents else None, numbers, now_us)
+    compared = np.concatenate([taste.recent[:CLOSEST_CONTENT], numbers])
+    units = contents.units(compared) if contents else None
+    return sources(table, taste, followed, units, numbers, now_us)
 
 
 def follow(
@@ -318,11 +320,21 @@ def sources(
     table: ItemTable,
     taste: Taste,
     followed: Followed,
-    units: Callable[[Ints], Floats] | None,
+    units: Floats | None,
     numbers: Ints,
     now_us: int,
 ) -> Sources:
-    """Every source's value for these items, whichever source named them."""
+    """Every source's value for these items, whichever source named them.
+
+    Args:
+        table: the items.
+        taste: the user.
+        followed: scores of the neighbours.
+        units: centred unit vectors of the user's newest CLOSEST_CONTENT items, then of these;
+            None: nothing has text.
+        numbers: the items.
+        now_us: the moment.
+    """
     values = np.zeros((len(numbers), len(SOURCES)), np.float32)
     popular = popularity(table, taste.segment, numbers, now_us)
     values[:, : popular.shape[1]] = popular
@@ -333,7 +345,7 @@ def sources(
         values[known, start : start + len(FOLLOWED)] = followed.scores[place[known]]
     start = _COLUMN[CONTENT[0]]
     values[:, start : start + len(CONTENT)] = likeness(
-        taste.recent[:CLOSEST_CONTENT], (taste.long, taste.short), units, numbers
+        (taste.long, taste.short), units, len(numbers)
     )
     values[:, _COLUMN[CATEGORY]] = category_share(table, taste.recent, numbers)
     values[:, _COLUMN[ARRIVALS]] = newness(now_us - table.since_us[numbers])

@@ -1,6 +1,6 @@
 """What single sources say of given items, whichever source named them. Pure numpy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,37 +38,31 @@ def popularity(table: ItemTable, segment: int, numbers: Ints, now_us: int) -> Do
     return np.asarray(np.exp2(np.clip(levels, COLD, 60.0)))
 
 
-def likeness(
-    causes: Ints,
-    queries: Sequence[Floats | None],
-    units: Callable[[Ints], Floats] | None,
-    numbers: Ints,
-) -> Floats:
+def likeness(queries: Sequence[Floats | None], units: Floats | None, count: int) -> Floats:
     """Cosines, nan where an item or the user has no text.
 
     Args:
-        causes: (c,) the user's newest items.
         queries: q centred unit queries (d,).
-        units: centred unit vectors of items, zero without text; None: nothing has text.
-        numbers: (n,) the candidates.
+        units: (c + n, d) centred unit vectors of the user's c newest items, newest first, and of
+            the n candidates; zero without text. None: nothing has text.
+        count: n.
 
     Returns:
         (n, q + 2): with each query, with the newest cause that has text, with the closest cause.
     """
-    values = np.full((len(numbers), len(queries) + 2), np.nan, np.float32)
+    values = np.full((count, len(queries) + 2), np.nan, np.float32)
     if units is None:
         return values
-    vectors = units(np.concatenate([causes, numbers]))
-    worded, items = vectors[: len(causes)], vectors[len(causes) :]
-    for place, query in enumerate(queries):
-        if query is not None:
-            values[:, place] = items @ query
-    worded = worded[worded.any(axis=1)]
+    causes, items = units[: len(units) - count], units[len(units) - count :]
+    given = [place for place, query in enumerate(queries) if query is not None]
+    worded = causes[causes.any(axis=1)]
+    asked = np.concatenate([*(query[None] for query in queries if query is not None), worded])
+    cosines = items @ asked.T
+    values[:, given] = cosines[:, : len(given)]
     if len(worded):
-        cosines = items @ worded.T
-        values[:, -2] = cosines[:, 0]
-        values[:, -1] = cosines.max(axis=1)
-    values[~items.any(axis=1)] = np.nan
+        values[:, -2] = cosines[:, len(given)]
+        values[:, -1] = cosines[:, len(given) :].max(axis=1)
+    values[np.einsum("nd,nd->n", items, items) == 0] = np.nan
     return values
 
 

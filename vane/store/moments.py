@@ -1,7 +1,8 @@
 """What a list is made from, of one user at one moment: bounded however long the history is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,8 @@ PAST_EVENTS_MAX = 500
 """Newest events of a user among which are the newest items."""
 SEEN_EVENTS_MAX = 2_000
 """A user has seen the items of this many newest events."""
+WATCHED_EVENTS = 40
+"""Newest events of whose items it is told when their neighbours were written."""
 HIDDEN_ITEMS_MAX = 2_000
 """Of more hidden items only these are known at once; see `ServingStore.still_hidden`."""
 
@@ -36,6 +39,7 @@ def _about_query(conditions: str) -> str:
         seen_max=SEEN_EVENTS_MAX,
         hidden_max=HIDDEN_ITEMS_MAX,
         near_max=NEAR_ITEMS,
+        watched_max=WATCHED_EVENTS,
     )
 
 
@@ -71,6 +75,7 @@ class About(NamedTuple):
         hidden: items that must stay out, at most HIDDEN_ITEMS_MAX of them.
         near_long: what is nearest to the long taste, nearest first, without the two above.
         near_short: the same for the short one.
+        written: for items of the newest events which transaction wrote their neighbours last.
     """
 
     state: UserState
@@ -80,6 +85,7 @@ class About(NamedTuple):
     hidden: list[str]
     near_long: list[str]
     near_short: list[str]
+    written: Mapping[str, int] = MappingProxyType({})
 
     def queries(self, mean: Floats) -> tuple[Floats | None, Floats | None]:
         """The tastes as unit vectors, seen from the mean item; None where they are just that."""
@@ -95,13 +101,18 @@ class NeighbourRow(NamedTuple):
     Attributes:
         weights: (k, 4) together by three half-lives, and transitions to the neighbour.
         mass: (4,) of the item's own weights and transitions.
+        written: the transaction that wrote the row.
     """
 
     neighbours: list[str]
     weights: Floats
     mass: NDArray[np.float64]
     as_of_us: int
+    written: int
 
+
+NOT_WRITTEN = 0
+"""In place of a transaction where there is no neighbour row."""
 
 Nearest = list[tuple[str, float]]
 """Items with their centred cosines, nearest first."""
@@ -144,11 +155,16 @@ async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
         ((row,),) = await store.read((_ABOUT, fields), prepare=True)
     else:
         ((row,),) = await store.read((_ABOUT_FILTERED, fields | wanted.fields()))
+    seen, hidden, near_long, near_short, watched, written = row[12:]
     return About(
         UserState(*row[:4]),
         None if row[4] is None else _tastes(row[4:8]),
         [*map(PastEvent, *row[8:12])],
-        *row[12:],
+        seen,
+        hidden,
+        near_long,
+        near_short,
+        dict(zip(watched, written, strict=True)),
     )
 
 
@@ -173,9 +189,15 @@ async def around(
 
 
 async def details(store: ServingStore, item_ids: Sequence[str]) -> dict[str, Detail]:
-    """What lists show of these items, with their contents; those that went have none."""
+    """What lists show of these items; those that went have none."""
     (rows,) = await store.read((_SQL["details"], {"item_ids": list(item_ids)}), prepare=True)
     return {row[0]: Detail(*row) for row in rows}
+
+
+async def contents(store: ServingStore, item_ids: Sequence[str]) -> dict[str, bytes | None]:
+    """Contents in pgvector's binary form; None without text, those that went have none."""
+    (rows,) = await store.read((_SQL["contents"], {"item_ids": list(item_ids)}), prepare=True)
+    return dict(rows)
 
 
 async def still_hidden(store: ServingStore, user_id: str, item_ids: Sequence[str]) -> set[str]:
@@ -196,7 +218,7 @@ def _tastes(row: Sequence[Any]) -> Tastes:
 
 
 def _neighbour_row(
-    neighbours: list[str], weights: bytes, mass: list[float], as_of_us: int
+    neighbours: list[str], weights: bytes, mass: list[float], as_of_us: int, written: int
 ) -> NeighbourRow:
     cells = np.frombuffer(weights, "<f4").reshape(len(neighbours), 4)
-    return NeighbourRow(neighbours, cells, np.array(mass), as_of_us)
+    return NeighbourRow(neighbours, cells, np.array(mass), as_of_us, written)

@@ -57,7 +57,7 @@ class UserState(NamedTuple):
 
 
 class Detail(NamedTuple):
-    """What a list shows of an item; `content` in pgvector's binary form."""
+    """What a list shows of an item."""
 
     item_id: str
     title: str
@@ -68,7 +68,6 @@ class Detail(NamedTuple):
     currency: str | None
     image_url: str | None
     url: str | None
-    content: bytes | None
 
 
 class Affinity(NamedTuple):

@@ -1,7 +1,8 @@
 -- about --
 -- All of a user in one row, of one snapshot, also for an unknown one: state, vectors with their masses,
--- newest events in four columns, what was seen, what must stay out, and what is nearest to the centred
--- queries, nearest first. `offered` is inlined into both searches.
+-- newest events in four columns, what was seen, what must stay out, what is nearest to the centred
+-- queries, nearest first, and which transactions wrote the neighbours of the newest items. `offered`
+-- is inlined into both searches.
 with person as materialized (
     select version, as_of, events, long, short, mass_long, mass_short, vector_norm(long) > 0 as worded
     from user_preference where user_id = %(user_id)s
@@ -21,6 +22,10 @@ with person as materialized (
         select item_id from interaction
         where user_id = %(user_id)s and excludes limit {hidden_max}
     ) some_hidden
+), watched as materialized (
+    select item_id, coalesce(n.xmin::text::bigint, 0) as written
+    from (select distinct item_id from (select item_id from newest limit {watched_max}) last) items
+    left join item_neighbour n using (item_id)
 ), offered as not materialized (
     select item_id, content from item
     where available and content is not null {filter}
@@ -40,7 +45,8 @@ select coalesce(version, 0), case when events > 0 then as_of end, coalesce(event
     ), array(
         select item_id from offered where (select short from taste) is not null
         order by content <#> (select short from taste) limit {near_max}
-    )
+    ),
+    array(select item_id from watched), array(select written from watched)
 from (select) as one left join person on true;
 
 -- filter --
@@ -59,7 +65,8 @@ where user_id = %(user_id)s and excludes and item_id = any(%(item_ids)s);
 
 -- neighbours --
 -- With what these items are visited.
-select item_id, neighbours, weights, mass, (extract(epoch from as_of) * 1000000)::bigint
+select item_id, neighbours, weights, mass, (extract(epoch from as_of) * 1000000)::bigint,
+    xmin::text::bigint
 from item_neighbour where item_id = any(%(item_ids)s);
 
 -- nearest --
@@ -80,6 +87,9 @@ from origin cross join lateral (
 
 -- details --
 -- What a list shows of its items.
-select item_id, title, kind, category, tags, price, currency, image_url, url,
-       content
+select item_id, title, kind, category, tags, price, currency, image_url, url
 from item where item_id = any(%(item_ids)s);
+
+-- contents --
+-- What items are about.
+select item_id, content from item where item_id = any(%(item_ids)s);

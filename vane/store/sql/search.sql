@@ -64,7 +64,7 @@ with taste as materialized (
     from matched
     order by place limit %(limit)s
 )
-select item_id, title, kind, category, tags, price, currency, image_url, url, null::bytea,
+select item_id, title, kind, category, tags, price, currency, image_url, url,
        taste / 2
 from best join item using (item_id) order by place;
 

@@ -28,11 +28,11 @@ MEMBERS = 3
 UNITS = 64
 """In each of the two layers of a network."""
 
-ROUNDS = 4
-"""How often a fit goes over all lists, at least."""
+ROUNDS, ROUNDS_MAX = 4, 8
+"""How often a fit goes over all lists: more often where they are few, but not too often."""
 
 STEPS_MIN = 300
-"""Of a fit; few lists are gone over more often."""
+"""Of a fit, if ROUNDS_MAX allow it."""
 
 BATCH_LISTS = 16
 """Lists of one step, of a fit and online."""
@@ -128,7 +128,7 @@ class NetworkRanker:
         ranker = cls(features, len(lists), *spread, _Layers.drawn(len(features), rng))
         descent = _Descent(ranker._layers.columns())
         a_round = -(-len(lists) // BATCH_LISTS)
-        rounds = max(ROUNDS, -(-STEPS_MIN // a_round))
+        rounds = min(ROUNDS_MAX, max(ROUNDS, -(-STEPS_MIN // a_round)))
         for done in range(rounds):
             rate = RATE * 0.5 * (1.0 + np.cos(np.pi * done / rounds))
             order = rng.permutation(len(lists))

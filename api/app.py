@@ -24,6 +24,7 @@ from api import (
     search,
     sessions,
     stream,
+    suggestions,
     tuning,
     users,
 )
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         stream,
         items,
         search,
+        suggestions,
         events,
         sessions,
         merge,

@@ -84,6 +84,8 @@ class Services:
     recommender: Recommender = field(init=False)
     applied: AppliedOffsets = field(init=False)
     streams: StreamHub = field(init=False)
+    encoder: QueryEncoder = field(init=False)
+    lists: ListLog = field(init=False)
     ending: bool = False
     _database_away: bool = False
 
@@ -91,6 +93,11 @@ class Services:
         self.recommender = Recommender(self.store, self.knowledge)
         self.knowledge.listeners.append(lambda _items: self.cache.drop(TRENDS))
         self.applied = AppliedOffsets(self.store.applied_offsets)
+        self.encoder = QueryEncoder(self.settings)
+        percent = self.settings.served_log_percent
+        self.lists = ListLog(self.events, percent, self.metrics.lists["dropped"])
+        if percent:
+            self.recommender.on_list = self.lists.served
         self.streams = StreamHub(
             self.fill,
             partial(user_versions, self.store),
@@ -225,6 +232,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         )
         stack.callback(services.publisher.close)
         stack.push_async_callback(services.knowledge.close)
+        stack.push_async_callback(services.encoder.close)
         following = (
             services.follow_hints(),
             services.knowledge.follow(),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from api.contents import Contents, Details
 from api.cursor import Fingerprints
+from api.labels import Labels
 from vane.filters import ANY, Filter, fitting
 from vane.item_table import ItemTable
 from vane.lru import Lru
@@ -54,6 +55,7 @@ class Shelf:
         self.contents = Contents(table)
         self.details = Details()
         self.fingerprints = Fingerprints(table)
+        self.labels = Labels(table)
         self._clock = clock
         self._neighbours = Lru[str, _Row](NEIGHBOURS_MAX)
         self._nearest = Lru[str, tuple[Ints, Floats]](NEAREST_MAX, NEAREST_FRESH_S)

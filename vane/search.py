@@ -227,8 +227,12 @@ def lexical_score(query: Sequence[Word], title: str, labels: Iterable[str]) -> f
     asked = {word.text for word in query}
     named = [word.text for word in title_words]
     covered = sum(name in asked for name in named) / len(named) if named else 0.0
-    exact = named == [word.text for word in query]
-    return total / len(query) + COVERAGE * covered + EXACT_TITLE * exact
+    return total / len(query) + COVERAGE * covered + EXACT_TITLE * is_title(query, title)
+
+
+def is_title(query: Sequence[Word], title: str) -> bool:
+    """Whether the words are all of the title, in order."""
+    return [word.text for word in words(title)] == [word.text for word in query]
 
 
 def blended_score(lexical: float, taste: float | None) -> float:

@@ -43,6 +43,13 @@ class TagSets:
         lists = [self._holding[self.tags[tag]] for tag in tags if tag in self.tags]
         return np.unique(np.concatenate([np.zeros(0, np.int64), *map(np.asarray, lists)]))
 
+    def counts(self, of_sets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What each tag counts, by its number, where each set counts so much."""
+        if not self._holding:
+            return np.zeros(0, np.int64)
+        first = np.cumsum([0, *map(len, self._holding)])[:-1]
+        return np.add.reduceat(of_sets[np.concatenate(self._holding)], first)
+
     def _hold(self, code: int, numbers: list[int]) -> None:
         for number in numbers:
             if number == len(self._holding):

@@ -100,7 +100,9 @@ def _answers(client: httpx.Client) -> bool:
 @pytest.fixture
 def api_settings(settings: Settings, kafka_bootstrap: str) -> Settings:
     create_topics(kafka_bootstrap, {"user-interactions": 4})
-    return replace(settings, access="open", admin_key=ADMIN_KEY, cache_ttl_ms=60_000)
+    return replace(
+        settings, access="open", admin_key=ADMIN_KEY, cache_ttl_ms=60_000, search_meaning="off"
+    )
 
 
 @pytest.fixture

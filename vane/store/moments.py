@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from vane.filters import ANY, Filter
 from vane.store import binary
 from vane.store.serving import DIMENSION, Detail, ServingStore, UserState
-from vane.store.sql import load_queries
+from vane.store.sql import fragment, load_queries
 
 NEAR_ITEMS = 40
 """What is nearest to each of a user's tastes."""
@@ -43,7 +43,9 @@ def _about_query(conditions: str) -> str:
     )
 
 
-_ABOUT, _ABOUT_FILTERED = _about_query(""), _about_query(_SQL["filter"].partition("\n")[2])
+FILTER = fragment(_SQL, "filter")
+"""Conditions on `item`, by the fields of `Wanted`."""
+_ABOUT, _ABOUT_FILTERED = _about_query(""), _about_query(FILTER)
 
 
 class PastEvent(NamedTuple):

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.store.moments import Wanted
+from vane.store.moments import FILTER, Wanted
 from vane.store.serving import ServingStore, literal
 from vane.store.sql import load_queries
 
 _SQL = load_queries("near")
+_NEAR, _NEAR_FILTERED = (_SQL["near_to"].format(filter=conditions) for conditions in ("", FILTER))
 
 
 async def near_to(
@@ -24,7 +25,6 @@ async def near_to(
         limit: items for each vector.
     """
     fields = wanted.fields() | {"limit": limit}
-    found = await store.read(
-        *((_SQL["near_to"], fields | {"query": literal(query)}) for query in queries)
-    )
+    query = _NEAR if wanted.anything else _NEAR_FILTERED
+    found = await store.read(*((query, fields | {"query": literal(to)}) for to in queries))
     return [sorted(map(tuple, rows), key=lambda row: -row[1]) for rows in found]

@@ -29,20 +29,11 @@ order by item.item_id limit %(limit)s for update of item;
 -- The best by title, rank, taste and popularity, best first. `taste` has the centred unit vectors of
 -- the user, or nulls. Of very many matches only some are ranked: first those with that very title, then
 -- those with the words in it, then others.
-with taste as materialized (
-    select l2_normalize(long - %(mean)s::vector * array_fill(mass_long::real, array[384])::vector)
-               ::halfvec(384) as long,
-           l2_normalize(short - %(mean)s::vector * array_fill(mass_short::real, array[384])::vector)
-               ::halfvec(384) as short
-    from user_preference
-    where user_id = %(user_id)s and vector_norm(long) > 0
-), offered as not materialized (
+with {taste}, offered as not materialized (
     select item_id, title_hash, terms, ts_rank(%(weights)s::real[], terms, %(rank)s::tsquery) as rank,
            -(content <#> (select long from taste)) - (content <#> (select short from taste)) as taste
     from item_search join item using (item_id)
-    where available
-      and (%(kind)s::text is null or kind = %(kind)s)
-      and (%(category)s::text is null or category = %(category)s)
+    where available {filter}
 ), titled as materialized (
     select item_id, title_hash, rank, taste from offered
     where terms @@ %(title_match)s::tsquery limit %(matches_max)s
@@ -67,6 +58,37 @@ with taste as materialized (
 select item_id, title, kind, category, tags, price, currency, image_url, url,
        taste / 2
 from best join item using (item_id) order by place;
+
+-- taste --
+-- The centred unit vectors of the user; no row where there are none.
+taste as materialized (
+    select l2_normalize(long - %(mean)s::vector * array_fill(mass_long::real, array[384])::vector)
+               ::halfvec(384) as long,
+           l2_normalize(short - %(mean)s::vector * array_fill(mass_short::real, array[384])::vector)
+               ::halfvec(384) as short
+    from user_preference
+    where user_id = %(user_id)s and vector_norm(long) > 0
+)
+
+-- meant --
+-- The available items whose content is nearest to that of a text, with taste and cosine.
+with {taste}, near as materialized (
+    select item_id, content, -(content <#> %(meaning)s::halfvec(384)) as cosine from item
+    where available and content is not null {filter}
+    order by content <#> %(meaning)s::halfvec(384) limit %(limit)s
+)
+select item_id, title, kind, category, tags, price, currency, image_url, url,
+       (-(near.content <#> (select long from taste)) - (near.content <#> (select short from taste))) / 2,
+       cosine
+from near join item using (item_id) where cosine >= %(cosine_min)s order by cosine desc;
+
+-- titles --
+-- Titles with words that begin like these, the most popular of some first.
+select item_id, title from (
+    select item_id, title from item_search join item using (item_id)
+    where available and terms @@ %(title_match)s::tsquery limit %(matches_max)s
+) matched left join item_trend using (item_id)
+order by heat_7d desc nulls last, length(title), item_id limit %(limit)s;
 
 -- matching --
 -- Which of these queries match any item; by their places, from 1.

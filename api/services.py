@@ -12,6 +12,7 @@ from fastapi import Request
 
 from api.cache import TRENDS, Answer, Cache, Key, item_subject, user_subject
 from api.callers import Callers
+from api.encoder import QueryEncoder
 from api.ingest import EventLog
 from api.knowledge import Knowledge
 from api.metrics import Metrics
@@ -82,22 +83,17 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     memory: Memory = field(default_factory=Memory)
     recommender: Recommender = field(init=False)
+    encoder: QueryEncoder = field(init=False)
     applied: AppliedOffsets = field(init=False)
     streams: StreamHub = field(init=False)
-    encoder: QueryEncoder = field(init=False)
-    lists: ListLog = field(init=False)
     ending: bool = False
     _database_away: bool = False
 
     def __post_init__(self) -> None:
         self.recommender = Recommender(self.store, self.knowledge)
+        self.encoder = QueryEncoder(self.settings)
         self.knowledge.listeners.append(lambda _items: self.cache.drop(TRENDS))
         self.applied = AppliedOffsets(self.store.applied_offsets)
-        self.encoder = QueryEncoder(self.settings)
-        percent = self.settings.served_log_percent
-        self.lists = ListLog(self.events, percent, self.metrics.lists["dropped"])
-        if percent:
-            self.recommender.on_list = self.lists.served
         self.streams = StreamHub(
             self.fill,
             partial(user_versions, self.store),
@@ -230,9 +226,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             subscription=Subscription(settings.redis_url),
             publisher=Publisher(settings.redis_url),
         )
+        stack.push_async_callback(services.encoder.close)
         stack.callback(services.publisher.close)
         stack.push_async_callback(services.knowledge.close)
-        stack.push_async_callback(services.encoder.close)
         following = (
             services.follow_hints(),
             services.knowledge.follow(),

@@ -8,7 +8,8 @@ from typing import Any, Self
 
 import grpc
 
-from api.callers import EVERYONE, Caller, Credentials
+from api.access import Rule, admitted
+from api.callers import Caller, Credentials
 from api.services import Services
 from schemas import recommender_pb2 as pb
 from vane.errors import InvalidEvent, InvalidRequest, VaneError
@@ -41,21 +42,9 @@ class Call:
     async def __aenter__(self) -> Self:
         return self
 
-    async def caller(self, scope: str) -> Caller:
-        """Who calls: by a key with the scope, or by a user's token; anybody where access is open.
-
-        Raises:
-            Unauthenticated: nothing says who calls, or it is not valid now.
-            Forbidden: the key has not the scope.
-            Unavailable: the keys cannot be read.
-        """
-        callers = self._services.callers
-        if callers.open:
-            return EVERYONE
-        caller = await callers.find(_credentials(self._context))
-        if caller.user_id is None:
-            caller.require_scope(scope)
-        return caller
+    async def caller(self, rule: Rule) -> Caller:
+        """Who calls, where the rule lets that one pass; errors as `admitted`."""
+        return await admitted(self._services.callers, rule, _credentials(self._context))
 
     async def __aexit__(
         self,

@@ -17,7 +17,7 @@ from api.health import readiness
 from api.services import Services, open_services
 from schemas.recommender_pb2_grpc import add_RecommenderServicer_to_server
 from vane.errors import UsageError
-from vane.settings import Settings
+from vane.settings import Settings, with_access
 
 GRACE_S = 5.0
 """Calls in flight are finished so long; streams end at once."""
@@ -43,7 +43,7 @@ async def serve_grpc(settings: Settings, host: str, port: int, ready: Callable[[
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_services(settings) as services:
+    async with open_services(with_access(settings, host)) as services:
         if settings.metrics_port:
             numbers = services.metrics.numbers
             start_http_server(settings.metrics_port, settings.metrics_host, numbers.registry)

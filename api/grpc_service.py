@@ -9,6 +9,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from msgspec import ValidationError
 
+from api.access import Rule
 from api.cache import Answer, Key
 from api.grpc_calls import Call, Context
 from api.ingest import check_events
@@ -25,6 +26,7 @@ from schemas.requests import BasketRequest
 from vane.errors import InvalidEvent, InvalidRequest, Unauthenticated, Unavailable
 from vane.interaction import invalid_event
 
+READ, INGEST = Rule("read", "path"), Rule("ingest", "body")
 AGE = "vane-age"
 """Trailing metadata of a list from before PostgreSQL went away: its age in seconds."""
 WAIT_MS = 1_000
@@ -46,7 +48,7 @@ class RecommenderService(RecommenderServicer):
         """The list for a user; with `after`, once the events behind the token count."""
         async with Call(self._services, "Recommend", context) as call:
             user_id = checked_text("user_id", request.user_id)
-            (await call.caller("read")).require_user(user_id)
+            (await call.caller(READ)).require_user(user_id)
             query = _query(request.selection)
             if not request.after:
                 return _message(await self._list(user_id, query, context))
@@ -60,7 +62,7 @@ class RecommenderService(RecommenderServicer):
         """The list at once and after every change, until the caller or its deadline ends it."""
         async with Call(self._services, "StreamRecommendations", context) as call:
             user_id = checked_text("user_id", request.user_id)
-            caller = await call.caller("read")
+            caller = await call.caller(READ)
             caller.require_user(user_id)
             query = _query(request.selection)
             build = list_builder(self._services, user_id, query, call.route)
@@ -76,7 +78,7 @@ class RecommenderService(RecommenderServicer):
     async def Track(self, request: pb.TrackRequest, context: Context) -> pb.TrackResponse:  # noqa: N802
         """Events into the log; those of a batch that are wrong are named."""
         async with Call(self._services, "Track", context) as call:
-            caller, services = await call.caller("ingest"), self._services
+            caller, services = await call.caller(INGEST), self._services
             events, rejected = check_events(
                 [_event(event) for event in request.events],
                 services.knowledge.tuning,

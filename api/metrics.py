@@ -8,6 +8,7 @@ from vane.metrics import (
     API_FALLBACKS,
     API_HINT_DELAY_SECONDS,
     API_HINTS,
+    API_LISTS,
     API_REDIS_CONNECTED,
     API_REQUEST_SECONDS,
     API_REQUESTS,
@@ -37,6 +38,7 @@ class Metrics:
         self.stream_ends = by_value(API_STREAM_ENDS)
         self.stream_lists = numbers.counter(API_STREAM_LISTS)
         self.streams = numbers.gauge(API_STREAMS)
+        self.lists = by_value(API_LISTS)
         self.hint_delay = numbers.histogram(API_HINT_DELAY_SECONDS)
         self.served = numbers.histogram(FRESHNESS, "served")
         self.cache_entries = numbers.gauge(API_CACHE_ENTRIES)

@@ -15,6 +15,7 @@ from api.callers import Callers
 from api.encoder import QueryEncoder
 from api.ingest import EventLog
 from api.knowledge import Knowledge
+from api.list_log import ListLog
 from api.metrics import Metrics
 from api.recommend import list_name, trending
 from api.recommender import Query, Recommender
@@ -84,6 +85,7 @@ class Services:
     memory: Memory = field(default_factory=Memory)
     recommender: Recommender = field(init=False)
     encoder: QueryEncoder = field(init=False)
+    lists: ListLog = field(init=False)
     applied: AppliedOffsets = field(init=False)
     streams: StreamHub = field(init=False)
     ending: bool = False
@@ -92,6 +94,10 @@ class Services:
     def __post_init__(self) -> None:
         self.recommender = Recommender(self.store, self.knowledge)
         self.encoder = QueryEncoder(self.settings)
+        percent = self.settings.served_log_percent
+        self.lists = ListLog(self.events, percent, self.metrics.lists["dropped"])
+        if percent:
+            self.recommender.on_list = self.lists.served
         self.knowledge.listeners.append(lambda _items: self.cache.drop(TRENDS))
         self.applied = AppliedOffsets(self.store.applied_offsets)
         self.streams = StreamHub(

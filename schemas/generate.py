@@ -32,6 +32,8 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "item": (responses.Item,),
     "profile": (responses.Profile,),
     "accepted-events": (responses.AcceptedEvents,),
+    "seen-list": (requests.SeenList,),
+    "accepted-impressions": (responses.AcceptedImpressions,),
     "session-request": (requests.SessionRequest,),
     "session": (responses.Session,),
     "account-request": (requests.AccountRequest,),

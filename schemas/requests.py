@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from schemas.events import NO_CONTROL, Id, Timestamp
+from schemas.events import NO_CONTROL, EventId, Id, Timestamp
 
 _ADDRESS = {"pattern": "^[^@\\s]+@[^@\\s]+$"}
 
@@ -14,6 +14,7 @@ VALUES_MAX = 20
 EXCLUDED_MAX = 100
 BOOSTS_MAX = 10
 BASKET_ITEMS_MAX = 100
+SEEN_ITEMS_MAX = 50
 
 Label = Annotated[str, Meta(min_length=1, max_length=LABEL_CHARS_MAX, extra_json_schema=NO_CONTROL)]
 Labels = Annotated[list[Label], Meta(max_length=VALUES_MAX)]
@@ -100,3 +101,21 @@ class BasketRequest(Struct, frozen=True, kw_only=True):
     boosts: Annotated[list[Boost], Meta(max_length=BOOSTS_MAX)] = []
     exclude_seen: bool = True
     explain: bool = False
+
+
+class SeenItem(Struct, frozen=True):
+    """An item that was on a user's screen: its place in the list, from 0, and its score there."""
+
+    item_id: Id
+    position: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    score: float = 0.0
+
+
+class SeenList(Struct, frozen=True):
+    """`POST /v1/impressions`: what a user saw of a list."""
+
+    user_id: Id
+    request_id: EventId
+    items: Annotated[list[SeenItem], Meta(min_length=1, max_length=SEEN_ITEMS_MAX)]
+    ts: Timestamp | None = None
+    """Now, where absent."""

@@ -214,6 +214,12 @@ class AcceptedEvents(Struct, frozen=True):
     token: str
 
 
+class AcceptedImpressions(Struct, frozen=True):
+    """`POST /v1/impressions`: how many items the broker acknowledged."""
+
+    accepted: int
+
+
 class Session(Struct, frozen=True):
     """`POST /v1/sessions`: who the visitor is, and a signed token that says so."""
 

@@ -209,6 +209,14 @@ API_EVENTS = Counter(
     processes=("api",),
     labels=(Label("result", "of the check", ("accepted", "rejected")),),
 )
+API_LISTS = Counter(
+    name="vane_api_lists_logged_total",
+    unit="count",
+    meaning="Records for topic recommendation-log: lists that users saw, and lists that were served"
+    " and dropped, as Kafka had no room.",
+    processes=("api",),
+    labels=(Label("kind", "what became of it", ("seen", "dropped")),),
+)
 API_HINTS = Counter(
     name="vane_api_hints_total",
     unit="count",

@@ -61,9 +61,9 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Api]:
+def running(settings: Settings, port: int | None = None) -> Iterator[Api]:
     """The API until the end of the block."""
-    app, port, started = create_app(settings), free_port(), threading.Event()
+    app, port, started = create_app(settings), port or free_port(), threading.Event()
     held: list[Any] = []
 
     async def main() -> None:

@@ -1,7 +1,9 @@
 import asyncio
 import json
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -19,10 +21,12 @@ from schemas import recommender_pb2 as pb
 from schemas import responses
 from schemas.events import PreferenceHint
 from schemas.recommender_pb2_grpc import RecommenderStub
-from tests.api.conftest import Api, wait_until
+from tests.api.conftest import Api, running, wait_until
 from tests.api.seed import Seed
 from vane.bus import PREFERENCES
 from vane.embedded.broker import free_port
+from vane.settings import Settings
+from vane.store.keys import create_key
 
 EVENT: dict[str, Any] = {"user_id": "ada", "item_id": "cars-1", "action": "view"}
 
@@ -45,18 +49,24 @@ class Rpc:
         return failed.value.code(), pb.Problem.FromString(trailing.get(PROBLEM, b""))
 
 
-@pytest.fixture
-def rpc(api: Api) -> Iterator[Rpc]:
+@contextmanager
+def serving(api: Api) -> Iterator[Rpc]:
+    """gRPC on the services of a running API until the end of the block."""
     address, stop = f"127.0.0.1:{free_port()}", asyncio.Event()
-    serving = asyncio.run_coroutine_threadsafe(
+    work = asyncio.run_coroutine_threadsafe(
         serve_services(api.services, address, lambda: None, stop), api.loop
     )
     with grpc.insecure_channel(address) as channel:
-        assert not serving.done(), serving.exception()
         grpc.channel_ready_future(channel).result(10)
         yield Rpc(api, channel, RecommenderStub(channel))
     api.loop.call_soon_threadsafe(stop.set)
-    serving.result(10)
+    work.result(10)
+
+
+@pytest.fixture
+def rpc(api: Api) -> Iterator[Rpc]:
+    with serving(api) as started:
+        yield started
 
 
 def over_http(api: Api, path: str) -> dict[str, Any]:
@@ -238,12 +248,12 @@ def test_a_deadline_ends_the_call_and_waiting_ends_before_it(rpc: Rpc, seed: See
 def test_health_and_reflection(rpc: Rpc) -> None:
     health: Any = health_pb2_grpc.HealthStub(rpc.channel)
 
-    def serving(name: str) -> bool:
+    def healthy(name: str) -> bool:
         request = health_pb2.HealthCheckRequest(service=name)
         status: int = health.Check(request, timeout=5).status
         return status == health_pb2.HealthCheckResponse.SERVING
 
-    wait_until(lambda: serving(SERVICE) and serving(""))
+    wait_until(lambda: healthy(SERVICE) and healthy(""))
     database = ProtoReflectionDescriptorDatabase(rpc.channel)
     assert SERVICE in database.get_services()
     described = database.FindFileContainingSymbol(SERVICE)
@@ -252,3 +262,30 @@ def test_health_and_reflection(rpc: Rpc) -> None:
         "StreamRecommendations",
         "Track",
     ]
+
+
+def test_keys_and_tokens_are_asked_for_as_over_http(api_settings: Settings, seed: Seed) -> None:
+    seed.items(3)
+    key = create_key(seed.connection, "shop", ["read"], None).secret
+    with running(replace(api_settings, access="keys")) as api, serving(api) as rpc:
+        request = pb.RecommendRequest(user_id="ada")
+        code, _ = rpc.refused(rpc.stub.Recommend, request)
+        assert code is grpc.StatusCode.UNAUTHENTICATED
+        read = {"metadata": [("x-api-key", key)]}
+        assert rpc.stub.Recommend(request, timeout=5, **read).items
+        track = pb.TrackRequest(events=[pb.Event(**EVENT)])
+        code, problem = rpc.refused(rpc.stub.Track, track, **read)
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert "ingest" in problem.detail
+        token = api.services.callers.tokens.session("ada", time.time())
+        own = {"metadata": [("authorization", f"Bearer {token}")]}
+        assert rpc.stub.Recommend(request, timeout=5, **own).items
+        assert rpc.stub.Track(track, timeout=5, **own).accepted == 1
+        other = pb.RecommendRequest(user_id="bob")
+        stream = pb.StreamRecommendationsRequest(user_id="bob")
+        event = pb.TrackRequest(events=[pb.Event(**EVENT | {"user_id": "bob"})])
+        for call, foreign in ((rpc.stub.Recommend, other), (rpc.stub.Track, event)):
+            assert rpc.refused(call, foreign, **own)[0] is grpc.StatusCode.PERMISSION_DENIED
+        with pytest.raises(grpc.RpcError) as refused:
+            next(rpc.stub.StreamRecommendations(stream, timeout=5, **own))
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED

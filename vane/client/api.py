@@ -5,7 +5,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from types import TracebackType
@@ -157,7 +157,9 @@ class Vane:
         """All that is known of an item."""
         return self._get(_item_path(item_id), {}, Item)
 
-    def stream(self, user_id: str, **selection: Unpack[Selection]) -> Iterator[Recommendations]:
+    def stream(
+        self, user_id: str, **selection: Unpack[Selection]
+    ) -> Generator[Recommendations, None, None]:
         """The list at once and after every change, for ever; a broken stream is opened again."""
         target, last, pause_s = f"{_list_path(user_id)}/stream{_query(selection)}", "", PAUSE_S_MIN
         while True:

@@ -119,7 +119,7 @@ def test_the_commands_that_messages_name_exist() -> None:
 
 
 def test_the_pages_name_exactly_the_routes_of_the_api() -> None:
-    call = re.compile(r"\b(GET|POST) (/[a-z0-9/_{}-]+)")
+    call = re.compile(r"\b(GET|POST|PUT|DELETE) (/[a-z0-9/_{}-]+)")
     named = {found for page in PAGES for found in call.findall(page.read_text(encoding="utf-8"))}
     paths = create_app(Settings()).openapi()["paths"]
     served = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -36,6 +36,13 @@ LINGER_MS = 2
 LOG_FRESH_S = 10.0
 """A topic may be recreated: its log is looked up again this often."""
 FLUSH_TIMEOUT_S = 6.0
+REFUSED = {
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    KafkaError.UNKNOWN_PRODUCER_ID,
+}
+"""The broker does not know the idempotent producer any more; librdkafka would try for ever."""
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +126,7 @@ class EventLog:
         self._producer = _producer(settings)
         self._log: tuple[int, float] | None = None
         self._lookup: asyncio.Task[int] | None = None
-        self._closing = threading.Event()
+        self._closing, self._broken = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._serve_callbacks, name="kafka", daemon=True)
         self._thread.start()
 
@@ -130,32 +137,14 @@ class EventLog:
             Unavailable: the broker did not confirm them all in time; they may be written or not.
         """
         log_id = await self.log_id()
+        batch = _Batch(len(events), asyncio.get_running_loop(), self._broken)
         messages = [(event.user_id.encode(), msgspec.json.encode(event)) for event in events]
-        return Token(log_id, await self.deliver(self._topic, messages))
-
-    async def deliver(
-        self, topic: str, messages: Sequence[tuple[bytes, bytes]]
-    ) -> Mapping[int, int]:
-        """Write messages, each with its key; the offset behind the last one of each partition.
-
-        Raises:
-            Unavailable: as `append`.
-        """
-        batch = _Batch(len(messages), asyncio.get_running_loop())
-        self._send(topic, messages, batch)
+        self._send(self._topic, messages, batch)
         try:
             await asyncio.wait_for(batch.done, DELIVERY_TIMEOUT_MS / 1e3 + 1)
         except TimeoutError:
             raise Unavailable("Kafka did not acknowledge in time") from None
-        return batch.offsets
-
-    def offer(self, topic: str, key: bytes, value: bytes) -> bool:
-        """Write a message that may be lost, without waiting; whether there was room for it."""
-        try:
-            self._producer.produce(topic, value, key)
-        except (BufferError, KafkaException):
-            return False
-        return True
+        return Token(log_id, batch.offsets)
 
     def _send(self, topic: str, messages: Sequence[tuple[bytes, bytes]], batch: "_Batch") -> None:
         """All of them or none: the queue has room, or it has not."""
@@ -219,8 +208,11 @@ class EventLog:
         while not self._closing.is_set():
             try:
                 self._producer.poll(0.1)
-            except KafkaException as error:  # fatal, as when a broker has lost its topics
-                _log.warning("a new producer takes the place of one that failed: %s", error)
+            except KafkaException:  # fatal, as when a broker has lost its topics
+                self._broken.set()
+            if self._broken.is_set():
+                _log.warning("a new Kafka producer takes the place of one that was refused")
+                self._broken.clear()
                 self._producer = _producer(self._settings)
 
 
@@ -244,10 +236,12 @@ def _producer(settings: Settings) -> Producer:
 class _Batch:
     """Collects the broker's word on each event of a request; filled by the callback thread."""
 
-    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, count: int, loop: asyncio.AbstractEventLoop, broken: threading.Event
+    ) -> None:
         self.done: asyncio.Future[None] = loop.create_future()
         self.offsets: dict[int, int] = {}
-        self._left, self._loop = count, loop
+        self._left, self._loop, self._broken = count, loop, broken
         self._error: KafkaError | None = None
 
     def delivered(self, error: KafkaError | None, message: Message) -> None:
@@ -256,6 +250,8 @@ class _Batch:
             self.offsets[partition] = max(self.offsets.get(partition, 0), offset + 1)
         else:
             self._error = error
+            if error is not None and error.code() in REFUSED:
+                self._broken.set()
         self._left -= 1
         if self._left == 0:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more

@@ -19,6 +19,7 @@ from api import (
     items,
     keys,
     merge,
+    neighbours,
     pictures,
     privacy,
     problems,
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for module in (
         users,
+        neighbours,
         basket,
         feed,
         stream,

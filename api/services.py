@@ -17,6 +17,7 @@ from api.ingest import EventLog
 from api.knowledge import Knowledge
 from api.list_log import ListLog
 from api.metrics import Metrics
+from api.people import PeopleSample
 from api.recommend import list_name, trending
 from api.recommender import Query, Recommender
 from api.stream_hub import StreamHub
@@ -83,6 +84,7 @@ class Services:
     publisher: Publisher
     metrics: Metrics = field(default_factory=Metrics)
     memory: Memory = field(default_factory=Memory)
+    people: PeopleSample = field(default_factory=PeopleSample)
     recommender: Recommender = field(init=False)
     encoder: QueryEncoder = field(init=False)
     lists: ListLog = field(init=False)

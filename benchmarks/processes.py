@@ -46,7 +46,7 @@ class Running:
 
 @contextmanager
 def running(
-    commands: Sequence[Sequence[str]], settings: Settings, **overrides: int
+    commands: Sequence[Sequence[str]], settings: Settings, **overrides: int | str
 ) -> Iterator[Running]:
     """Run commands with the addresses of `settings`, and with settings of their own."""
     addresses = ("database_url", "redis_url", "kafka_bootstrap", "fetch_wait_ms")

@@ -1,5 +1,8 @@
 """How far a reader is behind the end of a log, in messages and in time, seen from outside."""
 
+from bisect import bisect_right
+from operator import itemgetter
+
 MARKS_MAX = 10_000
 """Ends of the log that are remembered with their time; beyond it every second one is forgotten."""
 
@@ -28,8 +31,7 @@ class LagWatch:
         end = max(end_offset, next_offset)
         if not self._marks or end > self._marks[-1][1]:
             self._marks.append((now_s, end))
-        reached = sum(offset <= next_offset for _, offset in self._marks)
-        del self._marks[:reached]
+        del self._marks[: bisect_right(self._marks, next_offset, key=itemgetter(1))]
         if len(self._marks) > MARKS_MAX:
             del self._marks[1::2]
         if next_offset != self._next or end == next_offset:

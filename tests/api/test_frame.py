@@ -164,11 +164,11 @@ def environ(settings: Settings) -> dict[str, str]:
     }
 
 
-def test_sigterm_lets_requests_finish(api_settings: Settings) -> None:
+def test_sigterm_lets_requests_finish_and_ends_streams(api_settings: Settings) -> None:
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "vane", "api", "--port", str(port)],
-        env=environ(api_settings),
+        env=environ(api_settings) | {"VANE_SHUTDOWN_GRACE_MS": "1000"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -177,18 +177,26 @@ def test_sigterm_lets_requests_finish(api_settings: Settings) -> None:
     assert process.stderr is not None
     assert process.stdout.readline() == f"serving on http://127.0.0.1:{port}\n"
     answers: list[httpx.Response] = []
-    path = f"http://127.0.0.1:{port}/recommend/ada"
-    slow = f"http://127.0.0.1:{port}/v1/users/ada/recommendations?after=MS4wLTk&wait_ms=1500"
-    assert httpx.get(path).status_code == 200
+    base = f"http://127.0.0.1:{port}"
+    slow = f"{base}/v1/users/ada/recommendations?after=MS4wLTk&wait_ms=2500"
+    assert httpx.get(f"{base}/readyz").status_code == 200
     thread = threading.Thread(target=lambda: answers.append(httpx.get(slow)))
     thread.start()
-    time.sleep(0.4)
-    assert answers == []
-    process.send_signal(signal.SIGTERM)
+    with httpx.stream("GET", f"{base}/v1/users/ada/recommendations/stream") as stream:
+        time.sleep(0.4)
+        assert answers == []
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        time.sleep(0.3)
+        assert httpx.get(f"{base}/readyz").json()["dependencies"]["process"] == "ends soon"
+        assert httpx.get(f"{base}/recommend/ada").status_code == 200, "the listener is still there"
+        assert stream.read().endswith(b"event: close\ndata: {}\n\n")
+        assert 0.9 < time.monotonic() - began < 2, "streams end with the grace"
     thread.join(10)
     assert process.wait(15) == 0
     assert (answers[0].status_code, answers[0].headers["vane-applied"]) == (200, "false")
-    assert [line[:14] for line in process.stderr.read().splitlines()] == ["access is open"]
+    told = [line[:14] for line in process.stderr.read().splitlines()]
+    assert told == ["access is open", "VANE_ADMIN_KEY"]
     process.stdout.close()
     process.stderr.close()
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
@@ -100,6 +101,34 @@ def test_a_hint_that_overtakes_a_fill_wins(api: Api, seed: Seed) -> None:
         release.set()
     assert answers[0].json()["version"] == 1
     assert api.get(ADA).json()["version"] == 2
+
+
+def test_fills_and_hints_in_a_race_never_leave_an_old_list(api: Api, seed: Seed) -> None:
+    """Whoever asks after a hint was taken gets its version at least, whoever fills meanwhile."""
+    seed.user("ada", seed.items(20)[:2])
+    api.sync()
+    taken, ending, stale = [1], threading.Event(), list[tuple[int, int]]()
+
+    def poll(limit: int) -> None:
+        with httpx.Client(base_url=api.client.base_url) as client:
+            while not ending.is_set():
+                least = taken[0]
+                version = client.get(f"{ADA}?limit={limit}").json()["version"]
+                if version < least:
+                    stale.append((least, version))
+
+    pollers = [threading.Thread(target=poll, args=(5 + number % 2,)) for number in range(4)]
+    for poller in pollers:
+        poller.start()
+    for _ in range(150):
+        version = seed.bump("ada")
+        api.hint(PREFERENCES, hint("ada", version))
+        taken[0] = version
+    ending.set()
+    for poller in pollers:
+        poller.join(10)
+    assert stale == []
+    assert api.services.metrics.cache["overtaken"].value > 0, "there was no race"
 
 
 def test_a_reconnected_subscription_drops_everything(

@@ -32,6 +32,7 @@ from api import (
 )
 from api.access import allow_origins, guarded
 from api.answers import DOCUMENTED, SCHEMA_REF
+from api.callers import Callers
 from api.front import Front
 from api.page import page_router
 from api.services import open_services
@@ -39,11 +40,16 @@ from vane.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The API; nothing connects before its start, and no server need answer at its start."""
+    """The API; nothing connects before its start, and no server need answer at its start.
+
+    Raises:
+        SettingError: the settings of users' tokens do not go together.
+    """
+    callers = Callers(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings) as services:
+        async with open_services(settings, callers) as services:
             app.state.services = services
             yield
 

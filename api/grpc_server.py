@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from api.callers import Callers
 from api.grpc_calls import SERVICE
 from api.grpc_service import RecommenderService
 from api.health import readiness
@@ -38,12 +39,14 @@ async def serve_grpc(settings: Settings, host: str, port: int, ready: Callable[[
         ready: called once calls are answered.
 
     Raises:
-        UsageError: the address cannot be had, or certificate or key cannot be read.
+        UsageError: the address cannot be had, certificate or key cannot be read, or the settings of
+            users' tokens do not go together.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with open_services(with_access(settings, host)) as services:
+    settings = with_access(settings, host)
+    async with open_services(settings, Callers(settings)) as services:
         if settings.metrics_port:
             numbers = services.metrics.numbers
             start_http_server(settings.metrics_port, settings.metrics_host, numbers.registry)

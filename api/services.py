@@ -219,7 +219,7 @@ class Services:
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, callers: Callers) -> AsyncIterator[Services]:
     """All parts for one process; none of the servers need answer yet."""
     async with open_store(settings, "vane api") as store, contextlib.AsyncExitStack() as stack:
         events = EventLog(settings)
@@ -229,7 +229,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             store=store,
             knowledge=Knowledge(settings, "vane api"),
             cache=Cache(settings.cache_entries, settings.cache_ttl_ms / 1e3),
-            callers=Callers(settings),
+            callers=callers,
             events=events,
             subscription=Subscription(settings.redis_url),
             publisher=Publisher(settings.redis_url),

@@ -333,3 +333,23 @@ def test_the_command_makes_lists_rotates_and_revokes(
     assert row == (1,)
     assert vane("revoke", "9") == (1, "", "vane: no API key 9\n")
     assert vane("create", "--name", "x", "--scope", "write")[0] == 2
+
+
+def test_settings_of_tokens_that_do_not_go_together_are_wrong_use(settings: Settings) -> None:
+    environ = os.environ | {
+        "VANE_DATABASE_URL": settings.database_url,
+        "VANE_REDIS_URL": settings.redis_url,
+        "VANE_KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "VANE_ADMIN_KEY": ADMIN_KEY,
+        "VANE_JWT_SECRET": "short",
+        "VANE_JWT_ISSUER": "shop",
+        "VANE_JWT_AUDIENCE": "vane",
+    }
+    command = [sys.executable, "-m", "vane", "api", "--host", "0.0.0.0", "--port", "0"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    access, problem = done.stderr.splitlines()
+    assert (done.returncode, access) == (
+        2,
+        "access is by API keys (vane keys create) and users' tokens",
+    )
+    assert problem.startswith("vane: setting VANE_JWT_SECRET='***' is not allowed")

@@ -30,6 +30,11 @@ Limit = Annotated[int, typer.Option(min=1, max=LIMIT_MAX, help="How many items."
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
+NO_ADMIN_KEY = (
+    "VANE_ADMIN_KEY is not set: the admin API is closed, and sessions hold in this process alone"
+)
+
+
 def recommend(
     user: Annotated[str, typer.Argument(help="A user's id; an unknown one gets what is popular.")],
     limit: Limit = 10,
@@ -141,6 +146,8 @@ def api(
     settings = with_access(command_settings(data_dir), host)
     free = usable_port(port)
     typer.echo(f"access is {ACCESS[settings.access]}", err=True)
+    if not settings.admin_key:
+        typer.echo(NO_ADMIN_KEY, err=True)
     asyncio.run(serve(settings, host, free, lambda: _announce(host, free)))
 
 

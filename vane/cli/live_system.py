@@ -112,7 +112,7 @@ class LiveSystem:
         if any(span.next_offset > span.start_offset for span in read_log_spans(connection)):
             raise UsageError("this Vane has events already: an evaluation needs an empty one")
         self._settings, self._connection, self._told = settings, connection, told
-        self._api = urlsplit(endpoints.api)
+        self._api, self._key = urlsplit(endpoints.api), endpoints.admin_key
         self._writers: dict[str, tuple[TopicWriter, int]] = {}
 
     def add_items(self, messages: Sequence[Keyed]) -> None:
@@ -153,7 +153,7 @@ class LiveSystem:
         http = HTTPConnection(self._api.hostname, self._api.port, timeout=REQUEST_TIMEOUT_S)
         try:
             with closing(http):
-                http.request("GET", path)
+                http.request("GET", path, headers={"X-API-Key": self._key})
                 answer = http.getresponse()
                 body = answer.read()
         except (OSError, HTTPException) as error:

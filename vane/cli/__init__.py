@@ -20,6 +20,11 @@ COMPLETE = "_VANE_COMPLETE"
 """Set by the shell that asks for completions."""
 
 
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""Read when numpy is imported. Its products are small here: a list took three times the CPU with
+two threads, which wait for each other by turning in circles. More cores take more processes."""
+
+
 class Command(NamedTuple):
     """Where a command is, and what `vane --help` says of it, in which group."""
 
@@ -135,6 +140,7 @@ def called_command(arguments: Sequence[str], environ: Mapping[str, str]) -> str 
 
 def main() -> None:
     """Entry point of the console script and of `python -m vane`."""
+    os.environ.setdefault(*ONE_THREAD)
     try:
         app = build_app(called_command(sys.argv, os.environ))
         status = app(prog_name="vane", standalone_mode=False)

@@ -36,6 +36,8 @@ DOCUMENTED = [
     responses.NewApiKey,
     responses.TuningSettings,
     responses.SettingsHistory,
+    responses.CommandStatus,
+    responses.Commands,
     responses.ErasedUser,
     responses.UserExport,
     responses.Status,

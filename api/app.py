@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from api import (
     admin,
     basket,
+    commands,
     events,
     feed,
     health,
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
         privacy,
         admin,
         tuning,
+        commands,
         keys,
         health,
         pictures,

@@ -93,6 +93,7 @@ class FlowMeter:
         if flow in FLOW_DEAD_LETTERS.processes:
             self._duplicates = numbers.counter(FLOW_MESSAGES, flow, "duplicate")
             self._dead = numbers.counter(FLOW_MESSAGES, flow, "dead_letter")
+            self._erased = numbers.counter(FLOW_MESSAGES, flow, "erased")
 
     def lag(self, partition: int) -> Lag:
         """The one of a partition."""
@@ -128,6 +129,7 @@ class FlowMeter:
         self._applied.add(counts.applied)
         self._duplicates.add(counts.duplicates)
         self._dead.add(counts.dead_lettered)
+        self._erased.add(counts.erased)
 
     def dead_letters(self, letters: Iterable[DeadLetter]) -> None:
         """Why some of them are dead letters."""

@@ -16,7 +16,7 @@ from vane.child import announce_ready, watch_parent
 from vane.errors import VaneError
 from vane.settings import Settings
 
-FLOWS = ("interactions", "catalog", "trends", "learning")
+FLOWS = ("interactions", "catalog", "trends", "learning", "commands")
 
 EPOCH_INTERVAL = timedelta(milliseconds=500)
 

@@ -46,6 +46,8 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "new-api-key": (responses.NewApiKey,),
     "tuning-settings": (responses.TuningSettings,),
     "settings-history": (responses.SettingsHistory,),
+    "command-status": (responses.CommandStatus,),
+    "commands": (responses.Commands,),
     "erased-user": (responses.ErasedUser,),
     "user-export": (responses.UserExport,),
     "status": (responses.Status,),

@@ -335,6 +335,28 @@ class SettingsHistory(Struct, frozen=True):
     versions: list[SettingsVersion]
 
 
+class CommandStatus(Struct, frozen=True):
+    """`GET /v1/admin/commands/{command_id}`: what became of a command of `admin-commands`."""
+
+    command_id: str
+    command: str
+    args: dict[str, Any]
+    state: Literal["sent", "queued", "running", "done", "failed"]
+    """`sent` until flow commands has read it."""
+    asked_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    result: dict[str, Any] | None = None
+    """As the command line's `--json` tells it."""
+    error: str | None = None
+
+
+class Commands(Struct, frozen=True):
+    """`GET /v1/admin/commands`: newest first."""
+
+    commands: list[CommandStatus]
+
+
 class PartitionStatus(Struct, frozen=True):
     """Where a flow stands in a partition."""
 

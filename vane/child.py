@@ -1,4 +1,4 @@
-"""What a flow or the API does as a child of `vane up`; without one, nothing.
+"""What a flow or the API does as a child of `vane up`; without one, nothing. And own children.
 
 `vane up` holds the other end of the child's stdin, so end of file means that it is gone, however
 it ended; and it waits for one line on the descriptor VANE_READY_FD.
@@ -6,9 +6,14 @@ it ended; and it waits for one line on the descriptor VANE_READY_FD.
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from vane.settings import Settings, variable
 
 SUPERVISED = "VANE_SUPERVISED"
 READY_FD = "VANE_READY_FD"
@@ -32,6 +37,20 @@ def announce_ready() -> None:
 def supervised_environ(environ: Mapping[str, str], ready_fd: int) -> dict[str, str]:
     """The environment of a child whose parent watches over it."""
     return {**environ, SUPERVISED: "1", READY_FD: str(ready_fd)}
+
+
+def start_own(
+    arguments: Sequence[str], settings: Settings, said: IO[bytes], warned: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """`vane` with these arguments in a process of its own, on the servers of these settings."""
+    names = ("database_url", "redis_url", "kafka_bootstrap")
+    addresses = {variable(name): getattr(settings, name) for name in names}
+    own = {SUPERVISED: "0", variable("metrics_port"): "0"}
+    command = [sys.executable, "-m", "vane", *arguments]
+    environ = {**os.environ, **addresses, **own}
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=said, stderr=warned, env=environ
+    )
 
 
 def _end_with_parent() -> None:

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from vane.errors import UsageError
 
 Unit = Literal["seconds", "bytes", "events", "messages", "offsets", "count", "0 or 1"]
-Process = Literal["api", "interactions", "catalog", "trends", "learning", "monitor"]
+Process = Literal["api", "interactions", "catalog", "trends", "learning", "commands", "monitor"]
 
 
 @dataclass(frozen=True, slots=True)

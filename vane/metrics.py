@@ -9,11 +9,12 @@ from itertools import chain
 
 from msgspec import structs
 
-from schemas.events import InteractionEvent, ProductUpdate
+from schemas.events import AdminCommand, InteractionEvent, ProductUpdate
 from vane import installation_metrics
 from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
 
-FLOWS: tuple[Process, ...] = ("interactions", "catalog", "trends", "learning")
+FLOWS: tuple[Process, ...] = ("interactions", "catalog", "trends", "learning", "commands")
+KAFKA_FLOWS: tuple[Process, ...] = ("interactions", "catalog", "commands")
 PROCESSES: tuple[Process, ...] = ("api", *FLOWS, "monitor")
 
 PARTS: dict[str, tuple[str, ...]] = {
@@ -21,6 +22,7 @@ PARTS: dict[str, tuple[str, ...]] = {
     "catalog": ("wait", "plan", "embed", "positions", "items", "commit"),
     "trends": ("read", "write"),
     "learning": ("read", "learn"),
+    "commands": ("plan", "commit"),
 }
 """What each flow's time for a transaction is split into, in this order."""
 
@@ -28,7 +30,9 @@ OTHER = "other"
 """Stands for every value of a label that is not in its set."""
 
 _MESSAGE_FIELDS = {
-    field.name for message in (InteractionEvent, ProductUpdate) for field in structs.fields(message)
+    field.name
+    for message in (InteractionEvent, ProductUpdate, AdminCommand)
+    for field in structs.fields(message)
 }
 DEAD_LETTER_FIELDS = ("$", *sorted(_MESSAGE_FIELDS), OTHER)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
@@ -77,21 +81,22 @@ FLOW_EPOCH = Gauge(
     unit="count",
     meaning="How often a worker has taken the partition. A fenced worker ends at once and exposes"
     " nothing: two that fight over a partition show as an epoch that rises without restarts.",
-    processes=("interactions", "catalog"),
+    processes=KAFKA_FLOWS,
     labels=(FLOW, PARTITION),
 )
+_OUTCOME = Label("outcome", "what became", ("applied", "duplicate", "dead_letter", "erased"))
 FLOW_MESSAGES = Counter(
     name="vane_flow_messages_total",
     unit="messages",
     meaning="Committed messages (trends and learning: log rows), by what became of them.",
     processes=FLOWS,
-    labels=(FLOW, Label("outcome", "what became", ("applied", "duplicate", "dead_letter"))),
+    labels=(FLOW, _OUTCOME),
 )
 FLOW_DEAD_LETTERS = Counter(
     name="vane_flow_dead_letters_total",
     unit="messages",
     meaning="Dead letters by reason: the field that is wrong, `$` for the message as a whole.",
-    processes=("interactions", "catalog"),
+    processes=KAFKA_FLOWS,
     labels=(FLOW, Label("field", "top-level field of the message", DEAD_LETTER_FIELDS)),
 )
 FLOW_TRANSACTION_MESSAGES = Histogram(
@@ -116,7 +121,7 @@ FLOW_HINTS = Counter(
     name="vane_flow_hints_total",
     unit="count",
     meaning="Hints to Redis: sent, or lost because Redis did not take them.",
-    processes=("interactions", "catalog", "trends"),
+    processes=(*KAFKA_FLOWS, "trends"),
     labels=(FLOW, Label("result", "whether Redis took it", ("sent", "lost"))),
 )
 CLAMPED_EVENTS = Counter(

@@ -113,7 +113,7 @@ def test_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
         ("vane status --", ["--json", "--data-dir", "--help"]),
         ("vane load ", ["items", "events"]),
         ("vane load items --w", ["--wait"]),
-        ("vane flow ", ["interactions", "catalog", "trends", "learning"]),
+        ("vane flow ", ["interactions", "catalog", "trends", "learning", "commands"]),
     ],
 )
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

@@ -65,7 +65,10 @@ COMMANDS = {
     ),
     "dead-letters": Command("dead_letters", "app", _DATA, "Messages that could not be applied"),
     "flow": Command(
-        "flow", "flow", _OPERATE, "Run one flow: interactions, catalog, trends or learning"
+        "flow",
+        "flow",
+        _OPERATE,
+        "Run one flow: interactions, catalog, trends, learning or commands",
     ),
     "api": Command("ask", "api", _OPERATE, "Run the HTTP API"),
     "monitor": Command(

@@ -14,6 +14,11 @@ from vane.cli.fleet import Fleet
 from vane.errors import UsageError
 from vane.metrics import FLOWS
 
+SINGLE = {
+    "learning": "it learns from one list after another",
+    "commands": "it does one command after another",
+}
+
 MetricsPort = Annotated[
     int | None,
     typer.Option(min=0, max=65_500, help="Serve /metrics there, not on VANE_METRICS_PORT; 0: not."),
@@ -24,7 +29,8 @@ def flow(
     name: Annotated[
         str,
         typer.Argument(
-            help="interactions, catalog, trends or learning", autocompletion=lambda: list(FLOWS)
+            help="interactions, catalog, trends, learning or commands",
+            autocompletion=lambda: list(FLOWS),
         ),
     ],
     processes: Annotated[
@@ -46,7 +52,7 @@ def flow(
     metrics_port: MetricsPort = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Run one flow: interactions, catalog, trends or learning.
+    """Run one flow: interactions, catalog, trends, learning or commands.
 
     SIGTERM and Ctrl-C end it behind a committed chunk. Exit code 75: another worker took over a
     partition; 78: a person must decide, the message names the command. With several processes,
@@ -65,8 +71,8 @@ def flow(
         raise UsageError("--processes, --share and --addresses exclude each other")
     if process_id >= max(len(cluster), 1):
         raise UsageError(f"--process-id {process_id} is not a place in --addresses {addresses!r}")
-    if name == "learning" and (processes > 1 or count > 1 or cluster):
-        raise UsageError("flow learning runs in one process: it learns from one list after another")
+    if name in SINGLE and (processes > 1 or count > 1 or cluster):
+        raise UsageError(f"flow {name} runs in one process: {SINGLE[name]}")
     settings = command_settings(data_dir)
     if metrics_port is not None:
         settings = replace(settings, metrics_port=metrics_port)

@@ -17,14 +17,14 @@ from vane.embedded.sockets import socket_folder
 from vane.embedded.supervisor import Supervisor
 from vane.errors import Unavailable
 from vane.kafka_admin import create_topics, describe_topic
+from vane.metrics import FLOWS
 from vane.settings import Settings, variable
 from vane.store.connection import connect, translated
 from vane.store.migrate import migrate
 from vane.store.positions import open_log, unread_messages
 
-FLOW_STAGES = (("interactions", "catalog"), ("trends", "learning"))
+FLOW_STAGES = (("commands", "interactions", "catalog"), ("trends", "learning"))
 """The flows in the order in which they stop: the last read what the first have committed."""
-FLOWS = tuple(name for stage in FLOW_STAGES for name in stage)
 KAFKA_FLOWS = FLOW_STAGES[0]
 MONITOR = "monitor"
 SINGLE_PARTITION = "admin-commands"

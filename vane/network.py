@@ -2,8 +2,8 @@
 
 Each has two layers of rectified units beside a linear path. It is fitted as the softmax over each
 list of what was chosen, by Adam (Kingma, Ba, "Adam: a method for stochastic optimization", ICLR
-2015) with dropout, over a few rounds of shuffled lists, and then learns online, a gradient step for
-some lists at once. It sees ranks and shares as the linear ranker does, and also what all candidates
+2015) with dropout, over a few rounds of shuffled lists, and then learns online, a step for some
+lists at once. It sees ranks and shares as the linear ranker does, and also what all candidates
 of a list share, so it can weigh the sources by who the user is. The networks differ by their first
 weights and by the units that they did without; their mean is better than any of them.
 """
@@ -44,9 +44,7 @@ RATE = 2e-3
 DECAY = 1e-5
 """Pull of every weight towards zero."""
 
-RATE_ONLINE = 3e-3
-STRIDE_MAX = 5.0
-"""Longest gradient, over all weights of a network, that an online step follows in full."""
+RATE_ONLINE = 3e-4
 
 _FADE, _FADE_SQUARES = 0.9, 0.999
 _LIMIT = 5.0
@@ -103,6 +101,7 @@ class NetworkRanker:
         self.features, self.lists = tuple(features), lists
         self._centre, self._scale, self._layers = centre, scale, layers
         self._ranks, self._shares = _kinds(features)
+        self._online: _Descent | None = None
 
     @classmethod
     def fit(
@@ -157,13 +156,13 @@ class NetworkRanker:
         return np.column_stack([parts, scores.mean(axis=0) - parts.sum(axis=1)]).astype(np.float64)
 
     def learn(self, lists: Sequence[LabelledList]) -> None:
-        """One step from the newest lists, best BATCH_LISTS of them."""
-        columns = self._layers.columns()
-        gradients = self._gradients(lists, _NONE_DROPPED)
-        squares = sum((each**2).sum(axis=(1, 2), keepdims=True) for each in gradients)
-        stride = np.float32(RATE_ONLINE) * np.minimum(1.0, STRIDE_MAX / np.sqrt(squares + 1e-12))
-        for weights, gradient in zip(columns, gradients, strict=True):
-            weights[...] -= stride * gradient
+        """One step from the newest lists, best BATCH_LISTS of them.
+
+        What Adam remembers of earlier steps is not stored.
+        """
+        if self._online is None:
+            self._online = _Descent(self._layers.columns())
+        self._online.step(self._gradients(lists, _NONE_DROPPED), RATE_ONLINE)
         self.lists += len(lists)
 
     def to_bytes(self) -> bytes:

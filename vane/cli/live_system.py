@@ -33,7 +33,7 @@ from vane.store.slot_log import PARTS, read_log_spans, slot_flow
 
 ITEMS_TOPIC, EVENTS_TOPIC = "product-updates", "user-interactions"
 POLL_S = 0.02
-SETTLE_S = 0.3
+SETTLE_S = 0.12
 """API processes have new trends so soon after they were committed."""
 
 START_S = 240.0

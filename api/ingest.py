@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -137,14 +137,32 @@ class EventLog:
             Unavailable: the broker did not confirm them all in time; they may be written or not.
         """
         log_id = await self.log_id()
-        batch = _Batch(len(events), asyncio.get_running_loop(), self._broken)
         messages = [(event.user_id.encode(), msgspec.json.encode(event)) for event in events]
-        self._send(self._topic, messages, batch)
+        return Token(log_id, await self.deliver(self._topic, messages))
+
+    async def deliver(
+        self, topic: str, messages: Sequence[tuple[bytes, bytes]]
+    ) -> Mapping[int, int]:
+        """Write messages, each with its key; the offset behind the last one of each partition.
+
+        Raises:
+            Unavailable: as `append`.
+        """
+        batch = _Batch(len(messages), asyncio.get_running_loop(), self._broken)
+        self._send(topic, messages, batch)
         try:
             await asyncio.wait_for(batch.done, DELIVERY_TIMEOUT_MS / 1e3 + 1)
         except TimeoutError:
             raise Unavailable("Kafka did not acknowledge in time") from None
-        return Token(log_id, batch.offsets)
+        return batch.offsets
+
+    def offer(self, topic: str, key: bytes, value: bytes) -> bool:
+        """Write a message that may be lost, without waiting; whether there was room for it."""
+        try:
+            self._producer.produce(topic, value, key)
+        except (BufferError, KafkaException):
+            return False
+        return True
 
     def _send(self, topic: str, messages: Sequence[tuple[bytes, bytes]], batch: "_Batch") -> None:
         """All of them or none: the queue has room, or it has not."""

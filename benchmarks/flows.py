@@ -4,7 +4,8 @@
 
 The floor consumes the same topic, decodes with msgspec, and writes the same rows in the same
 transactions over the same functions of the store: vectors, log, position. It knows no Bytewax, no
-validation, no duplicates, no decay. Both run on fresh databases, in turn, nothing else beside them.
+validation, no duplicates, no decay, and reads nothing. Both run on fresh databases, in turn,
+nothing else beside them.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import msgspec
 import numpy as np
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from benchmarks.processes import VANE, running, wait_passed
+from benchmarks.processes import VANE, cpu_s, running, wait_passed
 from benchmarks.report import machine as this_machine
 from benchmarks.report import ratios, spread, table
 from benchmarks.servers import Servers, servers
@@ -33,6 +34,7 @@ from vane.interaction import item_slot
 from vane.kafka_admin import create_topics, describe_topic
 from vane.preference import States
 from vane.settings import Settings, load_settings
+from vane.store import binary
 from vane.store import interactions as store
 from vane.store import states as state_store
 from vane.store.connection import Connection, connect
@@ -63,6 +65,8 @@ class Measured:
     events_s: float
     cpu_us: float
     """Of the measured processes an event, that of the servers left out."""
+    all_cpu_us: float
+    """With the servers: where cores are short, this decides."""
     wal_kb: float
     """An event."""
 
@@ -98,14 +102,18 @@ def produce(bootstrap: str, load: Load) -> None:
 
 def fill_items(connection: Connection, count: int) -> None:
     """Random unit vectors as item versions."""
-    rng = np.random.default_rng(2)
+    contents = np.random.default_rng(2).normal(size=(count, DIMENSION))
+    contents /= np.linalg.norm(contents, axis=1, keepdims=True)
+    vector = binary.vector_type(DIMENSION, ">f2")
+    rows = binary.copy_data(
+        3,
+        binary.text(f"item-{number}" for number in range(count)),
+        binary.fixed([(">i4", 1), (vector, contents)], count),
+    )
     with connection.cursor() as cursor:
-        copying = cursor.copy("copy item_version (item_id, version, content) from stdin")
-        with copying as copy:
-            for number in range(count):
-                vector = rng.normal(size=DIMENSION)
-                vector /= np.linalg.norm(vector)
-                copy.write_row((f"item-{number}", 1, str(np.round(vector, 4).tolist())))
+        query = "copy item_version (item_id, version, content) from stdin (format binary)"
+        with cursor.copy(query) as copy:
+            copy.write(rows)
     connection.execute("analyze item_version")
 
 
@@ -134,8 +142,7 @@ def chunks(bootstrap: str, partition: int) -> Iterator[list[bytes]]:
 def floor(settings: Settings, partition: int) -> None:
     """The bare loop over one partition."""
     decode = msgspec.json.Decoder(InteractionEvent).decode
-    zeros = States.empty(CHUNK_MESSAGES, DIMENSION)
-    zeros.as_of_us[:] = round(time.time() * 1e6)
+    pool, rng = random_states(2 * CHUNK_MESSAGES), np.random.default_rng()
     versions: dict[str, int] = {}
     identity, _ = describe_topic(settings.kafka_bootstrap, TOPIC)
     with connect(settings, "floor") as connection:
@@ -146,7 +153,8 @@ def floor(settings: Settings, partition: int) -> None:
         for values in chunks(settings.kafka_bootstrap, partition):
             events = [decode(value) for value in values]
             users = sorted({event.user_id for event in events})
-            states = zeros.take(slice(0, len(users)))
+            start = rng.integers(CHUNK_MESSAGES)
+            states = pool.take(slice(start, start + len(users)))
             for row, user in enumerate(users):
                 states.version[row] = versions[user] = versions.get(user, 0) + 1
             count, end = len(events), offset + len(events)
@@ -165,6 +173,14 @@ def floor(settings: Settings, partition: int) -> None:
                 rows = log_rows(events, offset, partition)
                 store.write_log(connection, store.pack_log(log_id, rows, datetime.now(UTC)))
             offset = end
+
+
+def random_states(count: int) -> States:
+    """Real vectors: what of a row has not changed would not be written to the WAL again."""
+    states = States.empty(count, DIMENSION)
+    states.vectors[:] = np.random.default_rng(3).normal(size=(count, 1, DIMENSION))
+    states.as_of_us[:] = round(time.time() * 1e6)
+    return states
 
 
 def log_rows(events: list[InteractionEvent], offset: int, partition: int) -> store.LogRows:
@@ -198,7 +214,7 @@ def filled(machine: Servers, load: Load) -> Iterator[None]:
         yield
 
 
-def measure(settings: Settings, name: str, load: Load) -> Measured:
+def measure(machine: Servers, settings: Settings, name: str, load: Load) -> Measured:
     """`floor` or `flow`, one process a partition, nothing else running."""
     if name == "flow":
         commands = [[*VANE, "flow", "interactions", "--processes", str(load.partitions)]]
@@ -210,10 +226,17 @@ def measure(settings: Settings, name: str, load: Load) -> Measured:
         with running(commands, settings) as processes:
             began, first = wait_passed(connection, "interactions", 1, processes)
             used, wal = processes.cpu_s(), wal_bytes(connection)
+            served = cpu_s(machine.pids)
             ended, _ = wait_passed(connection, "interactions", load.events, processes)
             used, wal = processes.cpu_s() - used, wal_bytes(connection) - wal
+            served = cpu_s(machine.pids) - served
     events = load.events - first
-    return Measured(events / (ended - began), 1e6 * used / events, wal / 1e3 / events)
+    return Measured(
+        events / (ended - began),
+        1e6 * used / events,
+        1e6 * (used + served) / events,
+        wal / 1e3 / events,
+    )
 
 
 def wal_bytes(connection: Connection) -> int:
@@ -231,7 +254,7 @@ def in_turn(machine: Servers, load: Load, runs: int) -> dict[str, list[Measured]
         for _ in range(runs):
             for name, results in measured.items():
                 with machine.database(name, FILLED) as settings:
-                    results.append(measure(settings, name, load))
+                    results.append(measure(machine, settings, name, load))
     return measured
 
 
@@ -250,11 +273,14 @@ def interactions_table(load: Load, processes: list[int], runs: int) -> str:
                 spread(rates["flow"]),
                 ratios(rates["flow"], rates["floor"]),
                 f"{statistics.median(rates['flow']) / single:.2f}",
-                *(f"{statistics.median(e.cpu_us for e in runs):.1f}" for runs in measured.values()),
+                *(spread([each.cpu_us for each in runs], 1) for runs in measured.values()),
+                *(spread([each.all_cpu_us for each in runs], 1) for runs in measured.values()),
             ]
         )
     header = ["processes", "floor, events/s", "flow, events/s", "ratio", "speed-up"]
-    return table([*header, "floor, CPU µs", "flow, CPU µs"], rows)
+    names = ["floor", "flow"]
+    used = [f"{name}, CPU µs{what}" for what in ("", " with servers") for name in names]
+    return table([*header, *used], rows)
 
 
 def main() -> None:

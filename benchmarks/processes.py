@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,6 +17,24 @@ from vane.store.connection import Connection
 VANE = (sys.executable, "-m", "vane")
 
 
+def cpu_s(pids: Iterable[int]) -> float:
+    """CPU seconds of processes so far, with all that they started, also what has ended."""
+    spent = 0.0
+    for process in trees(pids):
+        with suppress(psutil.NoSuchProcess):
+            spent += sum(process.cpu_times()[:4])
+    return spent
+
+
+def trees(pids: Iterable[int]) -> Iterator[psutil.Process]:
+    """The processes with all that they have started."""
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            top = psutil.Process(pid)
+            yield top
+            yield from top.children(recursive=True)
+
+
 class Running:
     """Processes and all that they have started."""
 
@@ -25,23 +43,19 @@ class Running:
 
     def cpu_s(self) -> float:
         """Their CPU seconds so far."""
-        times = [each.cpu_times() for each in self._all()]
-        return float(sum(time.user + time.system for time in times))
+        return cpu_s(self._pids)
 
     def rss_mib(self) -> float:
         """Their resident memory."""
-        return float(sum(each.memory_info().rss for each in self._all())) / 2**20
+        return float(sum(each.memory_info().rss for each in trees(self._pids))) / 2**20
 
     def check(self) -> None:
         """Fail where one has ended."""
         assert all(process.poll() is None for process in self._processes), "a process has ended"
 
-    def _all(self) -> Iterator[psutil.Process]:
-        for process in self._processes:
-            with suppress(psutil.NoSuchProcess):
-                top = psutil.Process(process.pid)
-                yield top
-                yield from top.children(recursive=True)
+    @property
+    def _pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
 
 
 @contextmanager

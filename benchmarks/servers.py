@@ -1,7 +1,7 @@
 """Embedded servers with their durable defaults, in a scratch folder, for the benchmarks."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ class Servers:
     postgres: str
     redis: str
     kafka: str
+    pids: Sequence[int]
 
     @contextmanager
     def database(self, name: str, template: str = "template1") -> Iterator[Settings]:
@@ -64,7 +65,8 @@ def servers() -> Iterator[Servers]:
             for server in (postgres, redis, broker):
                 server.start()
                 started.append(server)
-            yield Servers(postgres.uri, redis.url, broker.bootstrap)
+            pids = [server.process.pid for server in started]
+            yield Servers(postgres.uri, redis.url, broker.bootstrap, pids)
         finally:
             for server in reversed(started):
                 server.stop()

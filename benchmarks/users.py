@@ -41,7 +41,7 @@ def measure_users(users: int, events: int, runs: int) -> list[Measured]:
                 with machine.database("flow", FILLED) as settings:
                     with connect(settings, "benchmark") as connection:
                         fill_users(connection, users)
-                    results.append(measure(settings, "flow", load))
+                    results.append(measure(machine, settings, "flow", load))
     return results
 
 

@@ -11,6 +11,7 @@ import typer
 from vane.child import watch_parent
 from vane.cli.context import DataDir, command_settings, own_command
 from vane.cli.fleet import Fleet
+from vane.cli.memory import settle_memory
 from vane.errors import UsageError
 from vane.metrics import FLOWS
 
@@ -60,6 +61,7 @@ def flow(
 
     Example: `vane flow interactions --processes 2`
     """
+    settle_memory()
     from flows.kafka import Share  # noqa: PLC0415 - slow to import, needed by this command alone
     from flows.run import run_flow  # noqa: PLC0415
 

@@ -37,10 +37,11 @@ from api.callers import Callers
 from api.front import Front
 from api.page import page_router
 from api.services import open_services
+from vane.meter import serve_metrics
 from vane.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, metrics_port: int = 0) -> FastAPI:
     """The API; nothing connects before its start, and no server need answer at its start.
 
     Raises:
@@ -52,6 +53,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings, callers) as services:
             app.state.services = services
+            if metrics_port:
+                serve_metrics(services.metrics.numbers, settings.metrics_host, metrics_port)
             yield
 
     app = FastAPI(

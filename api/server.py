@@ -24,7 +24,9 @@ END_S_MAX = REQUEST_S_MAX + 5.0
 """From the end of the grace to the end of the process: threads may wait for a server that hangs."""
 
 
-async def serve(settings: Settings, host: str, port: int, ready: Callable[[], None]) -> None:
+async def serve(
+    settings: Settings, host: str, port: int, ready: Callable[[], None], metrics_port: int = 0
+) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Then readiness fails for `shutdown_grace_ms`, so that nobody sends new requests; streams are
@@ -33,10 +35,11 @@ async def serve(settings: Settings, host: str, port: int, ready: Callable[[], No
     Args:
         settings: of the application.
         host: address to listen on.
-        port: a free one.
+        port: a free one, or one that other processes of this kind share.
         ready: called once requests are answered.
+        metrics_port: of this process's `/metrics` alone, on `metrics_host`; 0: none.
     """
-    app = create_app(settings)
+    app = create_app(settings, metrics_port)
     server = Server(
         app,
         host,

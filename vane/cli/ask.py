@@ -5,6 +5,7 @@ The first four read the database as the API does, and need no API.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -131,24 +132,46 @@ def status(as_json: Json = False, data_dir: DataDir = None) -> None:  # noqa: FB
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")] = 8000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes that share the port, one a core.")
+    ] = 1,
+    metrics_port: Annotated[
+        int,
+        typer.Option(min=0, max=65_000, help="Of the first worker's own /metrics; 0: none."),
+    ] = 0,
+    shared: Annotated[bool, typer.Option("--shared", hidden=True)] = False,  # noqa: FBT002
     data_dir: DataDir = None,
 ) -> None:
     """Run the HTTP API.
 
-    SIGTERM and Ctrl-C end it behind the requests in flight.
+    SIGTERM and Ctrl-C end it behind the requests in flight. With several workers, one that ends is
+    started again alone; they share nothing but Redis, and /metrics on the port is one worker's, so
+    give them ports of their own.
 
-    Example: `vane api --port 8000`
+    Example: `vane api --port 8000 --workers 4 --metrics-port 9400`
     """
     from api.server import serve  # noqa: PLC0415 - slow to import, needed by this command alone
     from vane.cli.up import ACCESS, usable_port  # noqa: PLC0415
+    from vane.cli.workers import run_workers  # noqa: PLC0415
 
     watch_parent()
     settings = with_access(command_settings(data_dir), host)
+    if shared:
+        asyncio.run(serve(settings, host, port, lambda: None, metrics_port))
+        return
     free = usable_port(port)
+    for worker in range(workers if metrics_port else 0):
+        usable_port(metrics_port + worker)
     typer.echo(f"access is {ACCESS[settings.access]}", err=True)
     if not settings.admin_key:
+        if workers > 1:
+            raise UsageError("--workers needs VANE_ADMIN_KEY: it signs sessions for all of them")
         typer.echo(NO_ADMIN_KEY, err=True)
-    asyncio.run(serve(settings, host, free, lambda: _announce(host, free)))
+    if workers > 1:
+        announce = partial(_announce, host, free)
+        run_workers(host, free, workers, metrics_port, data_dir, announce)
+    else:
+        asyncio.run(serve(settings, host, free, partial(_announce, host, free), metrics_port))
 
 
 def _announce(host: str, port: int) -> None:

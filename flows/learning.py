@@ -23,6 +23,7 @@ from flows.teacher import Teacher
 from vane.popularity import split_budget
 from vane.settings import Settings
 from vane.store.connection import Connection, connect
+from vane.store.erasures import latest_erasure
 from vane.store.history import Acts, Interval, newest_intervals, read_acts
 from vane.store.models import Positions
 from vane.store.slot_log import LogSpan, read_log_spans
@@ -82,6 +83,7 @@ class LogFollower:
 
     def begin(self, learned: Positions) -> None:
         """Start again at the newest events; the next batch is what was learned of these before."""
+        self._erasure = latest_erasure(self._connection)
         intervals = newest_intervals(read_log_spans(self._connection), self._events_max)
         self.positions = {_name(each): each.low for each in intervals}
         self._known = []
@@ -89,6 +91,10 @@ class LogFollower:
             high = min(learned.get(_name(each), each.low), each.high)
             if high > each.low:
                 self._known.append(Interval(each.log_id, each.partition, each.low, high))
+
+    def erased_since(self) -> bool:
+        """Whether users were erased since the start, so that what was read names them."""
+        return latest_erasure(self._connection) != self._erasure
 
     def read_batch(self) -> Batch:
         """At first what is known, all at once; then what was committed since the last call."""
@@ -203,7 +209,8 @@ class _LearningPart(StatelessSinkPartition[Batch]):
             if rows := sum(map(len, batch.blocks)):
                 watch.lap("learn")
                 self._meter.rows(rows, rows)
-            if self._teacher.full or batch.left > self._left_max:
+            far_behind = batch.left > self._left_max
+            if self._teacher.full or far_behind or self._follower.erased_since():
                 self._teacher.forget()
                 self._follower.begin(self._follower.positions)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flows import preference_writer
+from flows.learning import LogFollower
 from tests.support import Worker, add_item, event, unit_vectors
 from tests.trends_log import ALL_SLOTS, Process, catch_up
 from vane.audit import audit_all
@@ -331,3 +332,18 @@ def test_an_erasure_of_nothing_disturbs_no_trends(
     erase(connection, logs, "nobody")
     epochs = connection.execute("select distinct epoch from stream_position where flow like 't%'")
     assert epochs.fetchall() == [(1,)]
+
+
+def test_learning_begins_anew_without_the_user(
+    start: Start, connection: Connection, logs: Any
+) -> None:
+    start().drain()
+    follower = LogFollower(connection, 1_000, {})
+    follower.read_batch()
+    assert not follower.erased_since()
+    erase(connection, logs)
+    assert follower.erased_since()
+    follower.begin(follower.positions)
+    assert not follower.erased_since()
+    read = follower.read_batch().blocks
+    assert {user for acts in read for user in acts.users} == {OTHER}

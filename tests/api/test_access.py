@@ -299,13 +299,6 @@ def test_keys_that_others_make_and_end_are_followed(closed: Api, connection: Con
     wait_until(lambda: closed.get("/v1/trending", headers=_key(made.secret)).status_code == 401, 5)
 
 
-def test_a_key_ends_in_time_without_being_read_again(closed: Api, connection: Connection) -> None:
-    made = create_key(connection, "shop", ["read"])
-    connection.execute("update api_key set expires_at = now() + interval '4 seconds'")
-    wait_until(lambda: closed.get("/v1/trending", headers=_key(made.secret)).status_code == 200)
-    wait_until(lambda: closed.get("/v1/trending", headers=_key(made.secret)).status_code == 401, 6)
-
-
 def test_the_command_makes_lists_rotates_and_revokes(
     settings: Settings, connection: Connection
 ) -> None:

@@ -27,6 +27,7 @@ from vane.settings import Settings
 from vane.store.connection import connect
 from vane.store.keys import create_key
 from vane.store.serving import open_store
+from vane.tokens import LEEWAY_S
 
 SECRET = "a secret of more than thirty-two bytes"
 ADMIN_KEY = "the admin key of these tests"
@@ -314,6 +315,26 @@ def test_keys_that_are_known_outlive_postgresql(closed: Settings) -> None:
         assert (await new.find(own)).user_id == USER
         for task in following:
             task.cancel()
+
+    asyncio.run(run())
+
+
+def test_what_is_remembered_ends_in_time(closed: Settings) -> None:
+    async def run() -> None:
+        with connect(closed, "tests") as connection:
+            secret = create_key(connection, "short", ["read"]).secret
+            connection.execute("update api_key set expires_at = now() + interval '1 second'")
+        callers = Callers(closed)
+        async with open_store(closed, "tests") as store:
+            await callers.refresh(store)
+        short = token(exp=time.time() - LEEWAY_S + 1)
+        both = Credentials(secret.encode()), Credentials(None, f"Bearer {short}".encode())
+        for given in both:
+            await callers.find(given)
+        await asyncio.sleep(1.2)
+        for given in both:
+            with pytest.raises(Unauthenticated, match="expired"):
+                await callers.find(given)
 
     asyncio.run(run())
 

@@ -23,6 +23,8 @@
  */
 
 const TIMEOUT_MS = 15_000;
+const STREAM_FIRST_MS = 1_500;
+const STREAM_AGAIN_MS = 15_000;
 const AWAY = new Set([502, 503, 504]);
 
 /** An answer that says no: `status` is HTTP's, `detail` a sentence, `field` what was wrong. */
@@ -77,8 +79,19 @@ export class Vane {
   }
 
   /**
+   * Opens the stream of the user's list: an event `recommendations` now and with every change.
+   * @param {Query} query
+   * @returns {EventSource}
+   */
+  stream(query) {
+    const own = this.token ? { access_token: this.token } : {};
+    const path = `/v1/users/${part(this.userId)}/recommendations/stream`;
+    return new EventSource(this.#target(path, { ...query, ...own }));
+  }
+
+  /**
    * Keep a list up to date: at once, then with every change, until `stop()`.
-   * @param {Query & {every_ms?: number}} query
+   * @param {Query & {every_ms?: number}} query `every_ms`: how often to ask while there is no stream
    * @param {OnList} onList
    * @param {(error: Error) => void} [onError]
    * @returns {Subscription}
@@ -172,6 +185,12 @@ export class Vane {
     return (await this.#call("/v1/accounts", { body: { email, name } })).json();
   }
 
+  /** @param {string} path @param {object} query @returns {string} */
+  #target(path, query) {
+    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+    return `${this.base}${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
+  }
+
   /**
    * @param {string} path
    * @param {{query?: object, body?: object, headers?: object, signal?: AbortSignal,
@@ -179,8 +198,7 @@ export class Vane {
    * @returns {Promise<Response>}
    */
   async #call(path, { query = {}, body, headers = {}, signal, keepalive = false } = {}) {
-    const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
-    const target = `${this.base}${path}${given.length ? `?${new URLSearchParams(given)}` : ""}`;
+    const target = this.#target(path, query);
     const own = this.token ? { Authorization: `Bearer ${this.token}` } : {};
     const type = body ? { "Content-Type": "application/json" } : {};
     const init = { headers: { ...headers, ...own, ...type }, keepalive };
@@ -198,7 +216,10 @@ export class Vane {
   }
 }
 
-/** A list that is kept up to date by asking again, while the page can be seen. */
+/**
+ * A list that is kept up to date while the page can be seen: by a stream, and by asking again for as
+ * long as there is none.
+ */
 export class Subscription {
   #vane;
   #query;
@@ -206,12 +227,17 @@ export class Subscription {
   #onList;
   #onError;
   #etag = null;
+  #version = -1;
   #asked = 0;
   #answered = 0;
   #following = 0;
   #stopped = false;
   #timer = 0;
-  #wake = () => document.hidden || this.#poll();
+  /** @type {?EventSource} */
+  #stream = null;
+  #streaming = false;
+  #reopening = 0;
+  #wake = () => (document.hidden ? this.#close() : this.#open());
 
   /**
    * @param {Vane} vane @param {Query & {every_ms?: number}} query
@@ -224,7 +250,7 @@ export class Subscription {
     this.#onList = onList;
     this.#onError = onError;
     document.addEventListener("visibilitychange", this.#wake);
-    this.#poll();
+    this.#open();
   }
 
   /**
@@ -239,12 +265,10 @@ export class Subscription {
     try {
       const query = { ...this.#query, ...wait, etag: this.#etag };
       const answer = await this.#vane.recommendations(query);
-      if (this.#stopped || turn < this.#answered) return { ...answer, list: null };
+      const old = turn < this.#answered || answer.list?.version < this.#version;
+      if (this.#stopped || old) return { ...answer, list: null };
       this.#answered = turn;
-      if (answer.list) {
-        this.#etag = answer.etag;
-        this.#onList(answer.list, answer.applied);
-      }
+      if (answer.list) this.#show(answer.list, answer.etag, answer.applied);
       return answer;
     } finally {
       this.#following -= after ? 1 : 0;
@@ -254,8 +278,55 @@ export class Subscription {
   /** End it. */
   stop() {
     this.#stopped = true;
-    clearTimeout(this.#timer);
+    this.#close();
     document.removeEventListener("visibilitychange", this.#wake);
+  }
+
+  /** Open a stream; where it says nothing soon, something on the way holds it back: ask meanwhile. */
+  #open() {
+    this.#close();
+    if (this.#stopped) return;
+    this.#stream = this.#vane.stream(this.#query);
+    this.#stream.addEventListener("recommendations", (event) => this.#take(event));
+    this.#stream.addEventListener("error", () => this.#lost());
+    this.#stream.addEventListener("open", () => (this.#version = -1)); // a restored Vane knows less
+    this.#timer = setTimeout(() => this.#poll(), STREAM_FIRST_MS);
+  }
+
+  #close() {
+    this.#stream?.close();
+    this.#stream = null;
+    this.#streaming = false;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#reopening);
+  }
+
+  /** @param {MessageEvent} event */
+  #take(event) {
+    clearTimeout(this.#timer);
+    this.#streaming = true;
+    const etag = `"${event.lastEventId}"`;
+    const list = JSON.parse(event.data);
+    if (this.#stopped || etag === this.#etag || list.version < this.#version) return;
+    this.#show(list, etag, false);
+  }
+
+  /** @param {Recommendations} list @param {?string} etag @param {boolean} applied */
+  #show(list, etag, applied) {
+    this.#etag = etag;
+    this.#version = list.version;
+    this.#onList(list, applied);
+  }
+
+  /** The stream ended or never began; the browser tries again by itself unless it was refused. */
+  #lost() {
+    if (!this.#stream) return;
+    this.#streaming = false;
+    if (this.#stream.readyState === EventSource.CLOSED) {
+      clearTimeout(this.#reopening);
+      this.#reopening = setTimeout(() => this.#open(), STREAM_AGAIN_MS);
+    }
+    this.#poll();
   }
 
   async #poll() {
@@ -263,6 +334,7 @@ export class Subscription {
     if (!this.#following) await this.refresh().catch((error) => this.#stopped || this.#onError(error));
     if (this.#stopped) return;
     clearTimeout(this.#timer);
-    if (!document.hidden) this.#timer = setTimeout(() => this.#poll(), this.#everyMs);
+    if (document.hidden || this.#streaming) return;
+    this.#timer = setTimeout(() => this.#poll(), this.#everyMs);
   }
 }

@@ -152,6 +152,7 @@ def test_an_empty_catalogue_is_said_to_be_loading_and_fills_by_itself(
         route.fulfill(json=empty, headers={"ETag": '"empty"'})
 
     page.route("**/recommendations?*", answer)
+    page.route("**/recommendations/stream?*", lambda route: route.abort())
     page.reload()
     page.get_by_role("link", name="Go on without an account").click()
     expect(page.get_by_role("heading", name="Catalogue is loading…")).to_be_visible()

@@ -34,7 +34,7 @@ from api import (
 from api.access import allow_origins, guarded
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.callers import Callers
-from api.front import Front
+from api.front import Application, Front
 from api.page import page_router
 from api.services import open_services
 from vane.meter import serve_metrics
@@ -57,7 +57,7 @@ def create_app(settings: Settings, metrics_port: int = 0) -> FastAPI:
                 serve_metrics(services.metrics.numbers, settings.metrics_host, metrics_port)
             yield
 
-    app = FastAPI(
+    app = Application(
         title="Vane",
         version=version("vane"),
         lifespan=lifespan,

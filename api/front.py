@@ -3,11 +3,11 @@
 import asyncio
 import time
 
+from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import CACHE_CONTROL, JSON, has_tag
-from api.cache import Answer
 from api.callers import Credentials
 from api.problems import error_response
 from api.services import Services
@@ -16,6 +16,25 @@ from vane.errors import Forbidden, Unauthenticated, Unavailable, VaneError
 ADMIN = b"/v1/admin"
 REQUEST_S_MAX = 16.0
 """Until an answer begins; the longest wait that a client may ask for, and a list, fit in."""
+
+
+_CONTROL = (b"cache-control", CACHE_CONTROL.encode())
+_TYPE = (b"content-type", JSON.encode())
+
+
+class Application(FastAPI):
+    """Gives ready answers before any middleware: all of these take longer than such an answer.
+
+    A browser's call from another origin goes the long way, past what allows origins, to `Front`.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer at once, or pass on."""
+        if scope["type"] == "http" and not any(name == b"origin" for name, _ in scope["headers"]):
+            services: Services | None = getattr(self.state, "services", None)
+            if services is not None and await _answered(services, scope, send):
+                return
+        await super().__call__(scope, receive, send)
 
 
 class Front:
@@ -33,8 +52,10 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began = time.perf_counter()
         services: Services = scope["app"].state.services
+        if await _answered(services, scope, send):
+            return
+        began = time.perf_counter()
         scope["path"] = scope["raw_path"].decode("latin-1")
         status, route, answered = 500, "unmatched", None
 
@@ -45,11 +66,7 @@ class Front:
             await send(message)
 
         try:
-            found = _ready(services, scope)
-            if found is not None:
-                route = found.route
-                await _send_ready(scope, watch, found)
-            elif (refused := await _admin_problem(services, scope)) is not None:
+            if (refused := await _admin_problem(services, scope)) is not None:
                 await refused(scope, receive, watch)
             else:
                 await self._in_time(scope, receive, watch)
@@ -75,29 +92,24 @@ class Front:
             await error_response(late)(scope, receive, send)
 
 
-def _ready(services: Services, scope: Scope) -> Answer | None:
+async def _answered(services: Services, scope: Scope, send: Send) -> bool:
+    """Send the answer that is ready; False where there is none that the caller may have."""
     if scope["method"] != "GET":
-        return None
+        return False
+    began = time.perf_counter()
     found = services.cache.get((scope["raw_path"], scope["query_string"]))
     if found is None or not services.callers.may_read(scope, found.subjects):
-        return None
+        return False
     services.metrics.cache["hit"].add()
-    return found
-
-
-async def _send_ready(scope: Scope, send: Send, found: Answer) -> None:
-    headers = [(b"etag", found.etag), (b"cache-control", CACHE_CONTROL.encode())]
     tags = next((value for name, value in scope["headers"] if name == b"if-none-match"), b"")
-    if has_tag(tags, found.etag):
-        await send({"type": "http.response.start", "status": 304, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
-        return
-    headers += [
-        (b"content-type", JSON.encode()),
-        (b"content-length", str(len(found.body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": found.body})
+    headers, status, body = [(b"etag", found.etag), _CONTROL], 304, b""
+    if not has_tag(tags, found.etag):
+        status, body = 200, found.body
+        headers += [_TYPE, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    services.metrics.request("GET", found.route, status, time.perf_counter() - began)
+    return True
 
 
 async def _admin_problem(services: Services, scope: Scope) -> Response | None:

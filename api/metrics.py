@@ -1,6 +1,6 @@
 """What the API counts."""
 
-from vane.meter import Count, Counter
+from vane.meter import Count, Counter, Spread
 from vane.metrics import (
     API_CACHE,
     API_CACHE_ENTRIES,
@@ -43,9 +43,18 @@ class Metrics:
         self.served = numbers.histogram(FRESHNESS, "served")
         self.cache_entries = numbers.gauge(API_CACHE_ENTRIES)
         self.redis_connected = numbers.gauge(API_REDIS_CONNECTED)
+        self._requests: dict[tuple[str, str, int], tuple[Count, Spread]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; clients may send any method."""
-        known = method if method in METHODS else OTHER
-        self.numbers.counter(API_REQUESTS, known, route, str(status)).add()
-        self.numbers.histogram(API_REQUEST_SECONDS, route).observe(seconds)
+        cells = self._requests.get((method, route, status))
+        if cells is None:
+            known = method if method in METHODS else OTHER
+            cells = (
+                self.numbers.counter(API_REQUESTS, known, route, str(status)),
+                self.numbers.histogram(API_REQUEST_SECONDS, route),
+            )
+            if known == method:  # of other methods there is no end
+                self._requests[method, route, status] = cells
+        cells[0].add()
+        cells[1].observe(seconds)

@@ -16,7 +16,7 @@ from api.selection import Filtered
 from api.services import services_of
 from schemas.responses import ListedItem, Reason, SearchResults
 from vane.errors import InvalidRequest
-from vane.fusion import MEANING, TASTE, fused
+from vane.fusion import ALL_WORDS, CORRECTED_WORDS, SOME_WORDS, TASTE, fused
 from vane.search import (
     EXACT_TITLE,
     QUERY_CHARS_MAX,
@@ -120,10 +120,10 @@ async def search(
     else:
         part = "" if by_words.every else "part of "
         reason = Reason("match", f"Matches {part}“{typed}”")
-    meant = await _meant(store, encoder, corrected or typed, asked)
+    meant = await _meant(store, encoder, typed, asked)
     scored = by_words.scored() if meant is None else _joined(by_words, meant)
     names = {found.detail.item_id for found in by_words.found}
-    meaning = Reason("meaning", f"About “{corrected or typed}”")
+    meaning = Reason("meaning", f"About “{typed}”")
     items = [
         listed_item(detail, score, reason if detail.item_id in names else meaning)
         for score, detail in scored[: query.limit]
@@ -145,6 +145,13 @@ class _ByWords:
         if not self.found or not any(word.corrected for word in self.words):
             return None
         return " ".join(word.text for word in self.words)
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        """Of the words and of the meaning."""
+        if not self.every:
+            return SOME_WORDS
+        return ALL_WORDS if self.corrected is None else CORRECTED_WORDS
 
     def scored(self) -> list[tuple[float, Detail]]:
         """Scores and matches, best first; equals stay in the order of the store."""
@@ -168,11 +175,9 @@ async def _meant(
 def _joined(by_words: _ByWords, meant: list[Meant]) -> list[tuple[float, Detail]]:
     """Both lists as one, best first; what has that very title stays in front."""
     scored = by_words.scored()
-    weights = (1.0, MEANING) if by_words.every else (MEANING, 1.0)
+    words, meaning = by_words.weights
     details = {found.detail.item_id: found.detail for found, _ in meant}
-    scores = fused(
-        [([detail.item_id for _, detail in scored], weights[0]), ([*details], weights[1])]
-    )
+    scores = fused([([detail.item_id for _, detail in scored], words), ([*details], meaning)])
     details |= {detail.item_id: detail for _, detail in scored}
     for _, detail in scored:
         scores[detail.item_id] += EXACT_TITLE * is_title(by_words.words, detail.title)

@@ -1,6 +1,6 @@
 """Search in a catalogue of 50,000 items: milliseconds for each kind of query, beside a floor.
 
-    python benchmarks/search.py --items 50000 --queries 300
+    python -m benchmarks.search --items 50000 --queries 300
 
 Fills a scratch database on an embedded PostgreSQL, then asks as the API does behind its cache, one
 query at a time. The floor is a look-up of one item by its key over the same pool, measured in turn
@@ -22,6 +22,7 @@ from msgspec.structs import asdict
 
 from api.recommender import Query, Recommender, open_recommender
 from api.search import search
+from api.suggestions import suggest
 from vane.catalogue import Item
 from vane.embedded.postgres import Postgres
 from vane.settings import Settings
@@ -32,6 +33,8 @@ from vane.store.migrate import migrate
 BATCH_ITEMS = 500
 DIMENSION = 384
 USER = "visitor"
+SUGGESTED = ("prefix", "letter", "words", "typo", "broad")
+"""Kinds of queries that suggestions are asked for as well."""
 MAKES = {
     "Škoda": ("Octavia", "Fabia", "Superb", "Kodiaq", "Karoq", "Scala", "Enyaq"),
     "Volkswagen": ("Golf", "Passat", "Polo", "Tiguan", "Touran", "T-Roc", "ID.3"),
@@ -154,12 +157,17 @@ async def measure(
     recommender: Recommender, kinds: dict[str, Callable[[], str]], queries: int
 ) -> dict[str, list[float]]:
     """Milliseconds of each query by kind, and of the floor."""
-    times: dict[str, list[float]] = {"floor": [], **{kind: [] for kind in kinds}}
+    suggested = {f"suggest: {kind}": kinds[kind] for kind in SUGGESTED}
+    times: dict[str, list[float]] = {name: [] for name in ("floor", *kinds, *suggested)}
+    await suggest(recommender, "a", 8)  # reads the labels
     for number in range(queries):
-        for kind, make in kinds.items():
+        for kind, make in (kinds | suggested).items():
             text, user = make(), USER if number % 2 else None
             started = time.perf_counter()
-            await search(recommender, text, user, Query(10))
+            if kind in suggested:
+                await suggest(recommender, text, 8)
+            else:
+                await search(recommender, text, user, Query(10))
             times[kind].append(1e3 * (time.perf_counter() - started))
             started = time.perf_counter()
             await recommender.store.item("i1")

@@ -116,7 +116,7 @@ def connection(database_url: str) -> Iterator[Connection]:
 @pytest.fixture(scope="session")
 def vane_up() -> Iterator[RunningUp]:
     """A whole running `vane up`; its end must be clean."""
-    with RunningUp("--no-demo") as running:
+    with RunningUp("--no-demo", environ={"VANE_SEARCH_MEANING": "off"}) as running:
         running.wait_ready()
         yield running
         assert running.stop() == 0, running.output()

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 
 FUSION = 60.0
 """The constant of reciprocal rank fusion, as its authors chose it."""
-COSINE_MIN = 0.3
-"""What is less like the text means something else. On the demo catalogue under all-MiniLM-L6-v2 no
-text without sense came above 0.27."""
-MEANING = 0.4
-"""The weight of the meaning beside 1 for items that have every word, and the other way round for
-items with only some: beginnings of words mean little, whole sentences do."""
+COSINE_MIN = 0.25
+"""What is less like the text means something else: of all-MiniLM-L6-v2, on the demo catalogue."""
+ALL_WORDS = (1.0, 0.1)
+"""Weights of words and of meaning where items have every word; beginnings of words mean little."""
+CORRECTED_WORDS = (1.0, 1.0)
+"""The same where words were corrected: the text may have been right after all."""
+SOME_WORDS = (0.2, 1.0)
+"""The same where no item has every word."""
 TASTE = 0.1
 """Times the similarity to the user's taste, from -1 to 1, on top of the cosine."""
 

@@ -148,6 +148,15 @@ export class Vane {
   }
 
   /**
+   * What a text may become: categories, tags and titles.
+   * @param {string} text @param {{limit?: number, signal?: AbortSignal}} [options]
+   * @returns {Promise<{suggestions: {text: string, type: string}[], corrected: ?string}>}
+   */
+  async suggestions(text, { signal, ...more } = {}) {
+    return (await this.#call("/v1/suggestions", { query: { q: text, ...more }, signal })).json();
+  }
+
+  /**
    * Items by text, the user's taste deciding among equals.
    * @param {string} text @param {{limit?: number, kind?: string, signal?: AbortSignal}} [options]
    * @returns {Promise<{items: ListedItem[]}>}

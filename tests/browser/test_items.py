@@ -10,7 +10,7 @@ from tests.browser.conftest import OpenPage
 
 def test_a_typo_is_corrected_while_typing(open_page: OpenPage) -> None:
     page = open_page()
-    box = page.get_by_role("searchbox", name="Search")
+    box = page.get_by_role("combobox", name="Search")
     box.press_sequentially("Scoda", delay=20)
     found = page.get_by_role("list", name="Results")
     expect(found).to_contain_text("€15,900")
@@ -33,22 +33,31 @@ def test_what_is_typed_before_the_scripts_ran_is_searched(open_page: OpenPage) -
 
     page.route("**/web/app.js", hold)
     page.goto(page.url.replace("/web/icon.svg", "/"), wait_until="commit")
-    page.get_by_role("searchbox").press_sequentially("fabia")
+    page.get_by_role("combobox").press_sequentially("fabia")
     held.pop().continue_()
     expect(page.locator(".summary")).to_contain_text("for “fabia”")
-    expect(page.get_by_role("searchbox")).to_have_value("fabia")
+    expect(page.get_by_role("combobox")).to_have_value("fabia")
+
+
+def test_suggestions_while_one_types(open_page: OpenPage) -> None:
+    page = open_page()
+    page.get_by_role("combobox", name="Search").press_sequentially("oct")
+    options = page.locator("#suggestions option")
+    expect(options.first).to_have_attribute("value", re.compile("Octavia"))
+    page.get_by_role("combobox", name="Search").fill("")
+    expect(options).to_have_count(0)
 
 
 def test_a_search_can_be_linked_and_finds_nothing_in_words(open_page: OpenPage) -> None:
     page = open_page("/#/search?q=zzqqxxyy")
     expect(page.locator(".summary")).to_contain_text("Nothing found for “zzqqxxyy”")
-    expect(page.get_by_role("searchbox")).to_have_value("zzqqxxyy")
+    expect(page.get_by_role("combobox")).to_have_value("zzqqxxyy")
 
 
 @pytest.mark.parametrize("text", ["x" * 10_240, "ä" * 3_400, "'; drop table item; -- " * 400])
 def test_a_query_of_10_kb_gets_an_answer(open_page: OpenPage, text: str) -> None:
     page = open_page()
-    page.get_by_role("searchbox").fill(text)
+    page.get_by_role("combobox").fill(text)
     expect(page.locator(".summary")).to_contain_text("Too much to search for")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 

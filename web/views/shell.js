@@ -3,6 +3,7 @@
 import { byId, h } from "../dom.js";
 import { duration } from "../format.js";
 import { href } from "../router.js";
+import { suggestFor } from "./suggest.js";
 
 const TYPING_PAUSE_MS = 160;
 const SAID_MS = 7_000;
@@ -21,6 +22,7 @@ export class Shell {
       this.#typing = setTimeout(() => this.#search(), pauseMs);
     };
     byId("q").addEventListener("input", () => typed(TYPING_PAUSE_MS));
+    suggestFor(app, this.#box);
     byId("search").addEventListener("submit", (event) => {
       event.preventDefault();
       typed(0);

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
 from threading import Event
@@ -13,8 +14,10 @@ from flows.cluster import run_in_cluster
 from flows.kafka import Share
 from flows.meter import FlowMeter
 from vane.child import announce_ready, watch_parent
-from vane.errors import VaneError
+from vane.errors import Fenced, Unavailable, VaneError
 from vane.settings import Settings
+from vane.store.connection import connect, translated
+from vane.store.positions import note_fenced
 
 FLOWS = ("interactions", "catalog", "trends", "learning", "commands")
 
@@ -49,7 +52,16 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
         else:
             cli_main(flow, epoch_interval=EPOCH_INTERVAL)  # type: ignore[no-untyped-call]
     except BaseException as error:
-        raise _own(error) or error from error
+        own = _own(error)
+        if isinstance(own, Fenced):
+            _note(own, settings)
+        raise own or error from error
+
+
+def _note(fenced: Fenced, settings: Settings) -> None:
+    """No scrape meets a fenced worker: it is counted where others look."""
+    with suppress(Unavailable), connect(settings, "vane fenced") as connection, translated():
+        note_fenced(connection, fenced)
 
 
 def _own(error: BaseException | None) -> VaneError | None:

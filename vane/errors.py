@@ -152,9 +152,17 @@ class UnusableModel(VaneError):  # noqa: N818
 
 
 class Fenced(VaneError):  # noqa: N818
-    """Another worker owns the partition, or the chunk was applied already: nothing was written."""
+    """Another worker owns the partition, or the chunk was applied already: nothing was written.
+
+    Attributes:
+        stream: flow, log id and partition, where it is one.
+    """
 
     exit_code = 75
+
+    def __init__(self, message: str, stream: tuple[str, int, int] | None = None) -> None:
+        super().__init__(message)
+        self.stream = stream
 
 
 class Outdated(VaneError):  # noqa: N818

@@ -64,6 +64,14 @@ LOG_EPOCH = Gauge(
     processes=_MONITOR,
     labels=_STREAM,
 )
+LOG_FENCED = Counter(
+    name="vane_log_fenced_total",
+    unit="count",
+    meaning="Workers that found the partition taken by another one, and ended without a trace of"
+    " what they were about to write. They count themselves in the table of positions.",
+    processes=_MONITOR,
+    labels=_STREAM,
+)
 LOG_GAP_EVENTS = Gauge(
     name="vane_log_gap_events",
     unit="offsets",

@@ -80,7 +80,7 @@ FLOW_EPOCH = Gauge(
     name="vane_flow_epoch",
     unit="count",
     meaning="How often a worker has taken the partition. A fenced worker ends at once and exposes"
-    " nothing: two that fight over a partition show as an epoch that rises without restarts.",
+    " nothing: `vane_log_fenced_total` counts it.",
     processes=KAFKA_FLOWS,
     labels=(FLOW, PARTITION),
 )

@@ -109,6 +109,7 @@ class Monitor:
         self._gauge(names.LOG_LAG_SECONDS, lag.seconds, *labels)
         self._gauge(names.LOG_STALLED_SECONDS, lag.stalled_s, *labels)
         self._gauge(names.LOG_EPOCH, row.epoch, *labels)
+        self._numbers.counter(names.LOG_FENCED, *labels).value = row.fenced
         self._gauge(names.LOG_GAP_EVENTS, max(low - row.next_offset, 0), *labels)
         self._numbers.counter(names.KAFKA_END, *labels).value = end
 

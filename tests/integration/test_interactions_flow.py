@@ -267,6 +267,8 @@ def test_a_fenced_process_of_a_cluster_says_so(
         produce(broker, [event(1)], partition=1)
         assert [member.wait(20) for member in members] == [1, 75]
         assert "partition 1 at offset 0 is no longer ours" in last_line(members[1])
+    fenced = connection.execute("select partition, fenced from stream_position order by 1")
+    assert fenced.fetchall() == [(0, 0), (1, 1)]
 
 
 def owners(connection: Connection) -> set[str]:

@@ -45,13 +45,15 @@ def line(numbers: Meter, start: str) -> float:
 
 @pytest.mark.usefixtures("filled")
 def test_it_tells_what_became_of_messages_and_how_tables_are(
-    watch: Monitor, numbers: Meter
+    watch: Monitor, numbers: Meter, connection: Connection
 ) -> None:
+    connection.execute("update stream_position set fenced = 2")
     watch.look_at_streams()
     watch.look_at_servers()
     watch.survey()
     applied = 'vane_log_messages_total{flow="interactions",outcome="applied"}'
     assert line(numbers, applied) == USERS
+    assert line(numbers, 'vane_log_fenced_total{flow="interactions",partition="0"}') == 2
     for server in ("postgres", "redis", "kafka"):
         assert line(numbers, f'vane_dependency_up{{server="{server}"}}') == 1
     assert line(numbers, 'vane_table_bytes{table="interaction"}') > 0

@@ -20,6 +20,7 @@ class StreamRow(NamedTuple):
     next_offset: int
     end_offset: int
     epoch: int
+    fenced: int
 
 
 class Contents(NamedTuple):

@@ -126,8 +126,15 @@ def advance_position(
     if connection.execute(_SQL["advance_position"], fields).rowcount != 1:
         raise Fenced(
             f"{stream.flow}: log {stream.log_id} partition {stream.partition} at offset {previous} "
-            f"is no longer ours (epoch {epoch})"
+            f"is no longer ours (epoch {epoch})",
+            (stream.flow, stream.log_id, stream.partition),
         )
+
+
+def note_fenced(connection: Connection, fenced: Fenced) -> None:
+    """Count a worker that was fenced off, in the row that it has lost; its transaction is over."""
+    if fenced.stream is not None:
+        connection.execute(_SQL["note_fenced"], _fields(Stream(*fenced.stream)))
 
 
 def unread_messages(connection: Connection, flows: Sequence[str]) -> dict[str, int]:

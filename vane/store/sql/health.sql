@@ -1,6 +1,6 @@
 -- streams --
 -- Every partition of the newest log of each topic, by the flow that reads it.
-select p.flow, log.topic, p.partition, p.next_offset, p.end_offset, p.epoch
+select p.flow, log.topic, p.partition, p.next_offset, p.end_offset, p.epoch, p.fenced
 from stream_position p join log using (log_id)
 where p.log_id in (select max(log_id) from log group by topic)
   and p.flow in ('interactions', 'catalog', 'commands')

@@ -42,6 +42,10 @@ set next_offset = %(next)s, end_offset = greatest(end_offset, %(end)s, %(next)s)
 where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s
   and epoch = %(epoch)s and next_offset = %(previous)s;
 
+-- note_fenced --
+update stream_position set fenced = fenced + 1
+where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
+
 -- read_position --
 select next_offset, epoch from stream_position
 where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;

@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 
 @router.post(
     "/v1/recommendations",
-    responses=documented(BasketRecommendations, 413, 422, 503),
+    responses=documented(BasketRecommendations, 401, 403, 413, 422, 503),
     openapi_extra=documented_body(BasketRequest),
 )
 async def post_recommendations(request: Request) -> Response:

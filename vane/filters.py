@@ -100,7 +100,8 @@ def boosted(
     of several boosts multiply, and 1 changes nothing.
     """
     deviation = float(scores.std()) or 1.0 if len(scores) else 1.0
-    return {
-        boost.name: np.log(boost.factor) * deviation * fitting(table, boost.filter, numbers)
-        for boost in boosts
-    }
+    parts: dict[str, Doubles] = {}
+    for boost in boosts:
+        added = np.log(boost.factor) * deviation * fitting(table, boost.filter, numbers)
+        parts[boost.name] = parts.get(boost.name, 0.0) + added
+    return parts

@@ -23,7 +23,7 @@ DATA ?= ../shared/data/movietweetings
 QUALITY ?= build/quality
 EVALUATE_ARGS ?= --baselines
 
-.PHONY: help install tools chromium run test test-ops test-faults soak ops-tools evaluate bench lint lock lock-check dashboards schemas
+.PHONY: help install tools chromium run test test-ops test-web test-faults soak ops-tools evaluate bench lint lock lock-check dashboards schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,10 @@ build/bin/prometheus:
 	@apt-get update -qq
 	@cd build/prometheus && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .
 	@mv build/prometheus/usr/bin/prom* build/bin/
+
+test-web:  ## Check the types of the browser client, build and test the React example: needs node 20
+	@cd examples/react && npm ci --no-audit --no-fund --loglevel=error && \
+		timeout 120 npm run --silent check && timeout 120 npm run --silent build && timeout 120 npm test --silent
 
 chromium:  ## Install what the browser tests run in, from Debian; without it they are skipped
 	@command -v chromium >/dev/null || { $(APT_INSTALL) chromium; }

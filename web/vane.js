@@ -7,19 +7,16 @@
  *     const { token } = await vane.track("like", "skoda-octavia");
  *     await feed.refresh({ after: token }); // draws again as soon as the event counts
  *
- * @typedef {{code: string, text: string, item_id?: string}} Reason
- * @typedef {{item_id: string, score: number, title: string, kind: string, category: ?string,
- *   tags: string[], price: ?number, currency?: ?string, image_url: ?string, url: ?string,
- *   reason: Reason}} ListedItem
- * @typedef {{user_id: string, request_id: string, version: number,
- *   strategy: "personal" | "trending", items: ListedItem[]}} Recommendations
- * @typedef {{limit?: number, kind?: string, category?: string, exclude_seen?: boolean}} Query
+ * @typedef {import("./client.d.ts").ListedItem} ListedItem
+ * @typedef {import("./client.d.ts").Recommendations} Recommendations
+ * @typedef {import("./client.d.ts").Query} Query
  * @typedef {{after?: string, wait_ms?: number}} Wait
  * @typedef {{list: ?Recommendations, etag: ?string, applied: boolean}} Answer `list` is null where
  *   the client's list is still the one; `applied` tells whether the events waited for count in it.
+ * @typedef {{index: number, field: string, reason: string}} Refusal
  * @typedef {(list: Recommendations, applied: boolean) => void} OnList
- * @typedef {{event_id?: string, item_id: string, action: string, ts?: string, value?: number,
- *   request_id?: string, position?: number}} UserEvent
+ * @typedef {import("./client.d.ts").EventDetails & {event_id: string, user_id: string,
+ *   session_id: string, item_id: string, action: string}} UserEvent
  */
 
 const TIMEOUT_MS = 15_000;
@@ -61,7 +58,10 @@ export class Vane {
    * @param {{base?: string, userId?: string, sessionId?: string, token?: ?string}} [options]
    */
   constructor({ base = "", userId = "", sessionId = randomId(), token = null } = {}) {
-    Object.assign(this, { base, userId, sessionId, token });
+    this.base = base;
+    this.userId = userId;
+    this.sessionId = sessionId;
+    this.token = token;
   }
 
   /**
@@ -121,9 +121,22 @@ export class Vane {
     return { ...event, item_id: itemId, action, ts: new Date().toISOString(), ...more };
   }
 
-  /** @param {UserEvent} event @returns {Promise<{accepted: number, token: string}>} */
+  /**
+   * @param {UserEvent | {events: UserEvent[]}} event
+   * @returns {Promise<{accepted: number, rejected: Refusal[], token: string}>}
+   */
   async send(event) {
     return (await this.#call("/v1/events", { body: event, keepalive: true })).json();
+  }
+
+  /**
+   * Tell what the user saw of a list: items that were on the screen.
+   * @param {{request_id: string, items: {item_id: string, position: number, score?: number}[]}} seen
+   * @returns {Promise<{accepted: number}>}
+   */
+  async seen(seen) {
+    const body = { ...seen, user_id: this.userId };
+    return (await this.#call("/v1/impressions", { body, keepalive: true })).json();
   }
 
   /** What is known of the user's taste. @returns {Promise<any>} */
@@ -159,7 +172,7 @@ export class Vane {
   /**
    * Items by text, the user's taste deciding among equals.
    * @param {string} text @param {{limit?: number, kind?: string, signal?: AbortSignal}} [options]
-   * @returns {Promise<{items: ListedItem[]}>}
+   * @returns {Promise<import("./client.d.ts").SearchResults>}
    */
   async search(text, { signal, ...more } = {}) {
     const query = { q: text, user_id: this.userId, ...more };
@@ -235,6 +248,7 @@ export class Subscription {
   #everyMs;
   #onList;
   #onError;
+  /** @type {?string} */
   #etag = null;
   #version = -1;
   #asked = 0;
@@ -274,7 +288,7 @@ export class Subscription {
     try {
       const query = { ...this.#query, ...wait, etag: this.#etag };
       const answer = await this.#vane.recommendations(query);
-      const old = turn < this.#answered || answer.list?.version < this.#version;
+      const old = turn < this.#answered || (answer.list && answer.list.version < this.#version);
       if (this.#stopped || old) return { ...answer, list: null };
       this.#answered = turn;
       if (answer.list) this.#show(answer.list, answer.etag, answer.applied);

@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 Matrix = Any
 """(users, items) sparse, 1 where a user touched an item; float32."""
 
-DAY_S = 86_400.0
+HOUR_S, DAY_S = 3_600.0, 86_400.0
 BASE_HALF_LIFE_S = DAY_S
 """Of the popularity that all others are compared with."""
 

@@ -16,6 +16,7 @@ from rich.progress import Progress
 from vane.baselines import (
     BASE_HALF_LIFE_S,
     DAY_S,
+    HOUR_S,
     Bpr,
     ImplicitAls,
     ItemNeighbours,
@@ -207,6 +208,7 @@ def _others(
         Popularity(events, past, shown, half_life_s, name)
         for half_life_s, name in (
             (BASE_HALF_LIFE_S, BASE),
+            (HOUR_S, "popular, half-life 1 h"),
             (7 * DAY_S, "popular, half-life 7 d"),
             (np.inf, "popular, all time"),
         )

@@ -51,7 +51,7 @@ class _User:
     events: int = 0
     touched: dict[int, tuple[int, float]] = field(default_factory=dict)  # item: time, weight
     out: set[int] = field(default_factory=set)
-    vectors: Doubles | None = None  # (2, d) long, short
+    vectors: Floats | None = None  # (2, d) long, short
     masses: Doubles = field(default_factory=lambda: np.zeros(2))
     as_of_us: int = NEVER_US
 
@@ -193,7 +193,7 @@ class Replica:
         if vector is None:
             return
         if user.vectors is None:
-            user.vectors = np.zeros((2, len(vector)))
+            user.vectors = np.zeros((2, len(vector)), np.float32)
             user.as_of_us = ts_us
         left = np.exp2(-abs(ts_us - user.as_of_us) / 1e6 / self._half_lives_s)
         if ts_us > user.as_of_us:

@@ -8,7 +8,7 @@ import msgspec
 import xxhash
 from fastapi import Request, Response
 
-from api.cache import Answer
+from api.cache import Answer, Key
 from api.services import services_of
 from schemas import events, requests, responses
 from vane.errors import Unavailable
@@ -94,13 +94,15 @@ async def computed(request: Request, build: Callable[[], Awaitable[Answer]]) -> 
     return await services_of(request).compute(build)
 
 
-async def cached(request: Request, build: Callable[[], Awaitable[Answer]]) -> Response:
-    """Compute an answer and keep it under the request's target.
+async def cached(
+    request: Request, build: Callable[[], Awaitable[Answer]], key: Key | None = None
+) -> Response:
+    """Compute an answer and keep it under the request's target, or another key.
 
     Where PostgreSQL is away, the last known answer is given with its age.
     """
     services = services_of(request)
-    key = (request.scope["raw_path"], request.scope["query_string"])
+    key = key or (request.scope["raw_path"], request.scope["query_string"])
     try:
         found = await services.fill(key, build)
     except Unavailable:

@@ -5,7 +5,6 @@ import random
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
@@ -18,7 +17,7 @@ from api.recommender import Query
 from api.selection import ListQuery
 from api.services import Services, services_of
 from api.stream_channel import Closed, Reader
-from api.users import LIST_ROUTE, list_builder, list_from_memory
+from api.users import LIST_ROUTE, list_builder, list_from_memory, list_key
 from schemas.responses import Recommendations
 from vane.errors import Unavailable
 
@@ -41,8 +40,6 @@ HEADERS = [
 ]
 HEARTBEAT = b":\n\n"
 FAREWELL = b"event: close\ndata: {}\n\n"
-TOKEN_PARAMETER = "access_token"  # noqa: S105 - a name
-"""Comes in the query, as `EventSource` cannot send headers; no part of what is asked for."""
 
 _EVENTS = "`event: recommendations`, its `id`, and as `data` the list: " + SCHEMA_REF.format(
     name="Recommendations"
@@ -66,7 +63,7 @@ async def get_stream(request: Request, user_id: UserId, query: ListQuery) -> Res
     """
     last = request.headers.get("last-event-id", "").strip('"')
     known = f'"{last}"'.encode() if last else b""
-    wanted = _Wanted(_key(request.scope), user_id, query, known, caller_of(request).until_s)
+    wanted = _Wanted(list_key(request.scope), user_id, query, known, caller_of(request).until_s)
     return _EventStream(services_of(request), wanted)
 
 
@@ -162,12 +159,3 @@ async def _send(send: Send, body: bytes, *, more: bool = True) -> None:
 def _event(found: Answer) -> bytes:
     name = found.etag.strip(b'"')
     return b"id: %b\nevent: recommendations\ndata: %b\n\n" % (name, found.body)
-
-
-def _key(scope: Scope) -> Key:
-    """Path and query of the same list for polling."""
-    query: bytes = scope["query_string"]
-    if TOKEN_PARAMETER.encode() in query:
-        given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-        query = urlencode([pair for pair in given if pair[0] != TOKEN_PARAMETER]).encode()
-    return scope["raw_path"].removesuffix(b"/stream"), query

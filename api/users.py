@@ -1,14 +1,16 @@
 """Routes about a user: recommendations and profile."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi import Query as Parameter
+from starlette.types import Scope
 
-from api.answers import answer, cached, computed, documented, respond
-from api.cache import TRENDS, Answer, user_subject
+from api.answers import answer, cached, documented, respond
+from api.cache import TRENDS, Answer, Key, user_subject
 from api.params import Limit, UserId, WaitMs
 from api.recommend import profile, recommend
 from api.recommender import Query
@@ -21,6 +23,8 @@ from vane.errors import Unavailable
 router = APIRouter(tags=["users"])
 
 APPLIED_HEADER = "Vane-Applied"
+WAYS = {b"after", b"wait_ms", b"access_token"}
+"""Parameters that are no part of what is asked for."""
 LIST_ROUTE = "/v1/users/{user_id:path}/recommendations"
 
 Build = Callable[[], Awaitable[Answer]]
@@ -43,7 +47,8 @@ async def get_recommendations(
         return await _recommendations(request, user_id, query, cached)
     token = Token.decode(after)
     applied = await services_of(request).applied.wait(token, wait_ms / 1e3)
-    response = await _recommendations(request, user_id, query, _fresh)
+    anew = partial(cached, key=list_key(request.scope))
+    response = await _recommendations(request, user_id, query, anew)
     response.headers[APPLIED_HEADER] = "true" if applied else "false"
     return response
 
@@ -67,11 +72,6 @@ async def get_profile(request: Request, user_id: UserId) -> Response:
     return await cached(request, build)
 
 
-async def _fresh(request: Request, build: Build) -> Response:
-    """An answer that was computed for this request and is not kept."""
-    return respond(request, await computed(request, build))
-
-
 async def _recommendations(
     request: Request,
     user_id: str,
@@ -84,6 +84,13 @@ async def _recommendations(
     except Unavailable:
         found, age_s = list_from_memory(services, user_id, query, route)
         return respond(request, found, {"Age": str(age_s)})
+
+
+def list_key(scope: Scope) -> Key:
+    """Under which the cache has a list, whichever way it is asked for."""
+    query: bytes = scope["query_string"]
+    asked = (pair for pair in query.split(b"&") if pair.partition(b"=")[0] not in WAYS)
+    return scope["raw_path"].removesuffix(b"/stream"), b"&".join(asked)
 
 
 def list_builder(services: Services, user_id: str, query: Query, route: str) -> Build:

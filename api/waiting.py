@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from vane.errors import InvalidRequest, Unavailable
 
+REFRESH_S_MAX = 1.0
+"""Longest first look at the positions."""
 POLL_S = 0.05
 """Hints may be missed: positions are read this often while somebody waits."""
 Result = TypeVar("Result")
@@ -105,7 +107,8 @@ class AppliedOffsets:
         """Whether everything before the token is applied, now or within the time."""
         if self._reached(token):
             return True
-        await self._refresh(token.log_id)
+        with suppress(Unavailable):
+            await bounded(self._refresh(token.log_id), REFRESH_S_MAX, "PostgreSQL")
         if self._reached(token) or timeout_s <= 0:
             return self._reached(token)
         waiter = asyncio.get_running_loop().create_future()

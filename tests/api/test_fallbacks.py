@@ -16,6 +16,7 @@ import pytest
 
 from api.health import READY_TIMEOUT_S
 from api.services import ANSWER_S_MAX
+from api.waiting import Token
 from schemas.events import PreferenceHint
 from tests.api.conftest import ADMIN_KEY, Api, running, wait_until
 from tests.api.seed import Seed
@@ -166,6 +167,10 @@ def test_without_postgres_what_is_known_goes_on(
             assert (known.status_code, known.content) == (200, fresh.content)
             assert int(known.headers["age"]) >= 0
             assert took_s < SOON_S
+            token = Token(1, {0: 10**9}).encode()
+            waited, took_s = timed(lambda: api.get(f"{LIST}?after={token}&wait_ms=100"))
+            assert (waited.content, waited.headers["vane-applied"]) == (fresh.content, "false")
+            assert took_s < SOON_S + 1
             popular, took_s = timed(lambda: api.get("/recommend/nobody"))
             assert (popular.json()["strategy"], len(popular.json()["items"])) == ("trending", 10)
             assert "age" in popular.headers

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from api.callers import EVERYONE
 from schemas.events import CatalogHint, PreferenceHint
 from tests.api.conftest import Api, running, wait_until
 from tests.api.seed import Seed
@@ -265,6 +266,34 @@ def test_a_silent_stream_has_heartbeats(
         api.hint(PREFERENCES, hint("ada", 2))
         assert stream.version() == 2
         assert 3 <= stream.heartbeats <= 6
+
+
+def test_a_stream_is_for_its_user_and_as_long_as_the_token(
+    api_settings: Settings, seed: Seed
+) -> None:
+    seed.user("ada", seed.items(20)[:2])
+    with running(replace(api_settings, access="keys")) as api:
+
+        def token(user: str) -> str:
+            return str(api.services.callers.tokens.session(user, time.time()))
+
+        own, other = token("ada"), token("bob")
+        for given, status in (("", 401), ("?access_token=x", 401), (f"?access_token={other}", 403)):
+            assert api.get(STREAM + given).status_code == status
+        assert api.get(f"{LIST}?access_token={own}").status_code == 401, "only streams need that"
+        with opened(api, f"{STREAM}?access_token={own}") as stream:
+            assert stream.version() == 1
+        with opened(api, STREAM, Authorization=f"Bearer {own}") as stream:
+            assert stream.version() == 1
+
+
+def test_a_stream_ends_with_its_token(api: Api, ada: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = EVERYONE._replace(until_s=time.time() + 0.8)
+    monkeypatch.setattr("api.stream.caller_of", lambda _request: ending)
+    with opened(api, f"/v1/users/{ada}/recommendations/stream") as stream:
+        assert stream.version() == 1
+        assert stream.next().name == "close"
+    assert api.services.metrics.stream_ends["expired"].value == 1
 
 
 @contextmanager

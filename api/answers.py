@@ -10,7 +10,7 @@ from fastapi import Request, Response
 
 from api.cache import Answer, Key
 from api.services import services_of
-from schemas import events, requests, responses
+from schemas import discovery, events, requests, responses
 from vane.errors import Unavailable
 
 JSON = "application/json"
@@ -18,12 +18,12 @@ CACHE_CONTROL = "private, no-cache"
 SCHEMA_REF = "#/components/schemas/{name}"
 DOCUMENTED = [
     responses.Recommendations,
-    responses.BasketRecommendations,
-    responses.Feed,
-    responses.AlikeItems,
-    responses.Suggestions,
+    discovery.BasketRecommendations,
+    discovery.Feed,
+    discovery.AlikeItems,
+    discovery.Suggestions,
     responses.ItemList,
-    responses.SearchResults,
+    discovery.SearchResults,
     responses.Item,
     responses.Profile,
     responses.AcceptedEvents,

@@ -15,8 +15,8 @@ from api.recommend import is_personal, list_name, listed, versions
 from api.recommender import Query, Recommender
 from api.selection import query_of
 from api.services import services_of
+from schemas.discovery import BasketRecommendations
 from schemas.requests import BasketItem, BasketRequest
-from schemas.responses import BasketRecommendations
 from vane.errors import InvalidEvent, InvalidRequest
 from vane.interaction import event_time_us, timestamp_us
 from vane.preference import decay

@@ -17,7 +17,8 @@ from api.recommend import is_personal, list_name, listed, versions
 from api.recommender import Query, Ranked, Recommender
 from api.selection import ListQuery
 from api.services import services_of
-from schemas.responses import Card, Feed, ListedItem
+from schemas.discovery import Card, Feed
+from schemas.responses import ListedItem
 from vane.diversity import pool_size
 from vane.store.embeds import read_embeds
 from vane.store.moments import About

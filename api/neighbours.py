@@ -18,7 +18,8 @@ from api.recommender import Query, Recommender
 from api.selection import Filtered
 from api.services import services_of
 from api.shelf import known_numbers
-from schemas.responses import AlikeItems, Reason
+from schemas.discovery import AlikeItems
+from schemas.responses import Reason
 from vane.store.alike import People, went_for
 
 NEAREST_MAX = 50

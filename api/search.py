@@ -14,7 +14,8 @@ from api.recommend import listed_item, recommend, trending
 from api.recommender import Query, Recommender
 from api.selection import Filtered
 from api.services import services_of
-from schemas.responses import ListedItem, Reason, SearchResults
+from schemas.discovery import SearchResults
+from schemas.responses import ListedItem, Reason
 from vane.errors import InvalidRequest
 from vane.fusion import ALL_WORDS, CORRECTED_WORDS, SOME_WORDS, TASTE, fused
 from vane.search import (

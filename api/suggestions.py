@@ -9,7 +9,7 @@ from api.cache import TRENDS, Answer
 from api.recommender import Recommender
 from api.search import QueryText, corrections
 from api.services import services_of
-from schemas.responses import Suggestion, Suggestions
+from schemas.discovery import Suggestion, Suggestions
 from vane.search import Word, parse_query
 from vane.store.search import titles
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from schemas import events, requests, responses
+from schemas import discovery, events, requests, responses
 
 FOLDER = Path(__file__).parent / "json"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -23,12 +23,12 @@ DOCUMENTS: dict[str, tuple[type, ...]] = {
     "settings-hint": (events.SettingsHint,),
     "recommendations": (responses.Recommendations,),
     "basket-request": (requests.BasketRequest,),
-    "basket-recommendations": (responses.BasketRecommendations,),
-    "feed": (responses.Feed,),
-    "alike-items": (responses.AlikeItems,),
-    "suggestions": (responses.Suggestions,),
+    "basket-recommendations": (discovery.BasketRecommendations,),
+    "feed": (discovery.Feed,),
+    "alike-items": (discovery.AlikeItems,),
+    "suggestions": (discovery.Suggestions,),
     "item-list": (responses.ItemList,),
-    "search-results": (responses.SearchResults,),
+    "search-results": (discovery.SearchResults,),
     "item": (responses.Item,),
     "profile": (responses.Profile,),
     "accepted-events": (responses.AcceptedEvents,),

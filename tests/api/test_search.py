@@ -8,8 +8,9 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
+from schemas.discovery import SearchResults
 from schemas.events import CatalogHint, PreferenceHint
-from schemas.responses import Problem, SearchResults
+from schemas.responses import Problem
 from tests.api.conftest import Api
 from tests.api.seed import Seed
 from tests.support import unit_vectors

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
-from schemas import events, requests, responses
+from schemas import discovery, events, requests, responses
 from schemas.generate import DOCUMENTS, FOLDER, documents
 from vane import bus
 from vane.catalogue import parse_update
@@ -60,7 +60,7 @@ def test_the_files_equal_the_types() -> None:
 def test_every_type_is_part_of_a_document() -> None:
     types = {
         name
-        for module in (events, requests, responses)
+        for module in (discovery, events, requests, responses)
         for name, value in vars(module).items()
         if isinstance(value, type)
         and issubclass(value, msgspec.Struct)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.responses import EmbeddedItem
+from schemas.discovery import EmbeddedItem
 from vane.store.serving import ServingStore
 from vane.store.sql import load_queries
 

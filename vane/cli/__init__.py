@@ -58,6 +58,7 @@ COMMANDS = {
     "merge": Command("merge", "merge", _DATA, "Give an account what an anonymous visitor did"),
     "erase": Command("privacy", "erase", _DATA, "Delete all that is known of a user"),
     "export": Command("privacy", "export", _DATA, "Everything that is stored of a user, as JSON"),
+    "taxonomy": Command("taxonomy", "app", _DATA, "Categories for items that declare none"),
     "tune": Command("tune", "tune", _DATA, "Learn to rank from the log; activated only if better"),
     "retrain": Command("tune", "retrain", _DATA, "Fit the network of the ranking again"),
     "evaluate": Command(

@@ -12,6 +12,7 @@ from vane.catalogue import Item
 from vane.store.connection import Connection, translated
 from vane.store.search_index import write_index
 from vane.store.sql import load_queries
+from vane.store.taxonomy import classify
 
 _SQL = load_queries("catalog")
 
@@ -70,6 +71,8 @@ def write_items(connection: Connection, rows: Sequence[ItemRow]) -> None:
     new = [row.item_id for row in rows if row.new_content]
     connection.execute(_SQL["write_versions"], {"items": new})
     write_index(connection, rows)
+    if undeclared := [row.item_id for row in rows if row.category is None]:
+        classify(connection, undeclared)
 
 
 def delete_items(connection: Connection, items: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from schemas.discovery import SearchResults
 from schemas.events import InteractionEvent
 from schemas.responses import (
     AcceptedEvents,
@@ -23,7 +24,6 @@ from schemas.responses import (
     Problem,
     Profile,
     Recommendations,
-    SearchResults,
 )
 from vane.client.outbox import PAUSE_S_MAX, PAUSE_S_MIN, OnRefused, Outbox
 from vane.client.sse import server_events

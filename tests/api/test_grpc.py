@@ -4,11 +4,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
 import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from google.protobuf.json_format import MessageToDict
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
@@ -50,13 +57,17 @@ class Rpc:
 
 
 @contextmanager
-def serving(api: Api) -> Iterator[Rpc]:
+def serving(api: Api, credentials: grpc.ChannelCredentials | None = None) -> Iterator[Rpc]:
     """gRPC on the services of a running API until the end of the block."""
-    address, stop = f"127.0.0.1:{free_port()}", asyncio.Event()
+    address, stop = f"localhost:{free_port()}", asyncio.Event()
     work = asyncio.run_coroutine_threadsafe(
         serve_services(api.services, address, lambda: None, stop), api.loop
     )
-    with grpc.insecure_channel(address) as channel:
+    if credentials is None:
+        opened = grpc.insecure_channel(address)
+    else:
+        opened = grpc.secure_channel(address, credentials)
+    with opened as channel:
         grpc.channel_ready_future(channel).result(10)
         yield Rpc(api, channel, RecommenderStub(channel))
     api.loop.call_soon_threadsafe(stop.set)
@@ -289,3 +300,24 @@ def test_keys_and_tokens_are_asked_for_as_over_http(api_settings: Settings, seed
         with pytest.raises(grpc.RpcError) as refused:
             next(rpc.stub.StreamRecommendations(stream, timeout=5, **own))
         assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_tls_where_there_is_a_key(api_settings: Settings, tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    ).public_bytes(Encoding.PEM)
+    (tmp_path / "cert").write_bytes(certificate)
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "key").write_bytes(secret)
+    files = {"grpc_tls_cert": str(tmp_path / "cert"), "grpc_tls_key": str(tmp_path / "key")}
+    credentials = grpc.ssl_channel_credentials(certificate)
+    with running(replace(api_settings, **files)) as api, serving(api, credentials) as rpc:
+        answer = rpc.stub.Track(pb.TrackRequest(events=[pb.Event(**EVENT)]), timeout=5)
+        assert answer.accepted == 1

@@ -1,14 +1,16 @@
 """The browser client on a page of its own: live lists, events that are never lost, impressions."""
 
+import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 from schemas.events import RecommendationLog
 from tests.browser.conftest import OpenPage
@@ -186,3 +188,20 @@ def test_what_was_on_the_screen_for_a_second_is_told_once(
     assert {record.kind for record in records} == {"seen"}
     found = [(item.item_id, item.position) for record in records for item in record.items]
     assert found == [(lists[0]["items"][0]["item_id"], 0)]
+
+
+EXAMPLE = re.compile(r"^```html\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_of_the_docs_runs(open_page: OpenPage, site: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "clients.md").read_text(encoding="utf-8")
+    (html,) = EXAMPLE.findall(text)
+    user = f"reader-{uuid.uuid4().hex}"
+    page = open_page(EMPTY)
+    body = html.replace("ada", user)
+    page.route("**/example", lambda route: route.fulfill(body=body, content_type="text/html"))
+    page.goto(f"{site}/example")
+    rows = page.get_by_role("listitem")
+    expect(rows).to_have_count(12)
+    rows.first.click()
+    wait_until(lambda: events_of(site, user) == 1, 10)

@@ -103,6 +103,7 @@ class Machine:
             redis=redis.url,
             admin_key=settings.admin_key or _kept_key(folder.path / "admin.key"),
             metrics={n: f"http://{LOOPBACK}:{page}/metrics" for n, page in pages.items()},
+            grpc=f"{LOOPBACK}:{settings.grpc_port}" if settings.grpc_port else "",
         )
         environ = child_environ(os.environ, self.endpoints)
 
@@ -115,7 +116,10 @@ class Machine:
 
         stages = [[child(MONITOR, MONITOR)]]
         stages += [] if traffic is None else [[child("simulate", *_simulate(traffic))]]
-        stages += [[child("api", "api", "--port", str(port))]]
+        apis = [child("api", "api", "--port", str(port))]
+        if settings.grpc_port:
+            apis.append(child("grpc", "grpc", "--port", str(settings.grpc_port)))
+        stages.append(apis)
         stages += [[child(n, "flow", n) for n in stage if n in flows] for stage in FLOW_STAGES]
         addresses = {name: getattr(self.endpoints, key) for name, key in ADDRESSES.items()}
         self.settings = replace(settings, **addresses)

@@ -164,6 +164,8 @@ class Screen:
         endpoints = machine.endpoints
         self.say("Vane is ready", "bold green")
         self.say(f"  Page, API   {endpoints.api}", "bold")
+        if endpoints.grpc:
+            self.say(f"  gRPC        {endpoints.grpc}")
         self.say(f"  Kafka       {endpoints.kafka}")
         self.say(f"  PostgreSQL  {endpoints.postgres}")
         self.say(f"  Redis       {endpoints.redis}")

@@ -16,11 +16,12 @@ ORPHANS_END_S = 45.0
 """After a kill -9 of `vane up` its children end by themselves, PostgreSQL the last."""
 
 
-class Endpoints(msgspec.Struct, frozen=True):
+class Endpoints(msgspec.Struct, frozen=True, omit_defaults=True):
     """Addresses of a running `vane up`; `endpoints.json` is exactly this.
 
     Attributes:
         metrics: `/metrics` of each process, by its name.
+        grpc: host:port, where it is served.
     """
 
     api: str
@@ -29,6 +30,7 @@ class Endpoints(msgspec.Struct, frozen=True):
     redis: str
     admin_key: str
     metrics: dict[str, str]
+    grpc: str = ""
 
 
 class DataFolder:

@@ -71,3 +71,18 @@ def test_the_answer_follows_the_user(api: Api, seed: Seed) -> None:
     seed.interaction("ada", "films-7", action="hide", weight=-4.0, excludes=True)
     api.hint(PREFERENCES, PreferenceHint([("ada", seed.bump("ada"))], 1, 0, 1, 0.0))
     assert "films-7" not in ids(asked(api, "ada"))
+
+
+def test_any_id_is_an_id(api: Api, seed: Seed) -> None:
+    seed.item("a/b ?&#ü", kind="odd/kind")
+    api.sync()
+    for user in ("a%2Fb", "a/b", "%C3%BC%20%F0%9F%9A%97", "..%2F..", "neighbours"):
+        assert asked(api, user)["people"] == 0
+    for user in ("a%00", "%0A", "x" * 129, "%FF"):
+        answer = api.get(f"/v1/users/{user}/neighbours")
+        assert (answer.status_code, answer.json()["field"]) == (422, "user_id"), answer.text
+    found = api.get("/v1/feed", params={"user_id": "ü/?#", "kind": "odd/kind"}).json()
+    assert ids(found) == ["a/b ?&#ü"]
+    assert (
+        api.client.post("/v1/recommendations", json={"items": ["a/b ?&#ü"]}).json()["items"] == []
+    )

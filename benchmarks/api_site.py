@@ -70,7 +70,7 @@ def contents(count: int, rng: np.random.Generator) -> Floats:
 def fill(connection: Connection, size: Size, rng: np.random.Generator) -> Floats:
     """Fill empty tables with items, users, their log, trends and neighbours; the contents."""
     vectors = contents(size.items, rng)
-    fill_items(connection, vectors)
+    copy_items(connection, vectors, [f"topic {n % TOPICS}" for n in range(size.items)])
     fill_trends(connection)
     fill_users(connection, vectors, size, rng)
     fill_neighbours(connection, size, rng)
@@ -78,7 +78,7 @@ def fill(connection: Connection, size: Size, rng: np.random.Generator) -> Floats
     return vectors
 
 
-def fill_items(connection: Connection, vectors: Floats) -> None:
+def copy_items(connection: Connection, vectors: Floats, categories: Sequence[str]) -> None:
     """Items with contents in their index."""
     connection.execute("drop index item_content")
     connection.execute("alter table item disable trigger note_insert")
@@ -90,7 +90,7 @@ def fill_items(connection: Connection, vectors: Floats) -> None:
             binary.integers([1] * len(number)),
             binary.text([f"Item {n} of the made-up site" for n in number]),
             binary.text(["article" if n % 7 == 0 else "product" for n in number]),
-            binary.text([f"topic {n % TOPICS}" for n in number]),
+            binary.text(categories[start:end]),
             _halfvecs(vectors[start:end]),
         ]
 
@@ -101,6 +101,7 @@ def fill_items(connection: Connection, vectors: Floats) -> None:
         "insert into item_change select item_id, pg_current_xact_id() from item"
         " on conflict do nothing"
     )
+    connection.execute("set statement_timeout = 0")  # the index of a million items takes minutes
     connection.execute("set maintenance_work_mem = '2GB'")
     connection.execute(INDEX)
 

@@ -31,21 +31,24 @@ Floats = NDArray[np.float32]
 _SQL = load_queries("moments")
 
 
-def _about_query(conditions: str) -> str:
-    """Bounds as literals: the planner takes a plan for all users only where it knows them."""
+def about_query(conditions: str, near_max: int = NEAR_ITEMS) -> str:
+    """The query of `about`, within conditions on `item`, for so many nearest items.
+
+    Bounds are literals: the planner takes a plan for all users only where it knows them.
+    """
     return _SQL["about"].format(
         filter=conditions,
         events_max=PAST_EVENTS_MAX,
         seen_max=SEEN_EVENTS_MAX,
         hidden_max=HIDDEN_ITEMS_MAX,
-        near_max=NEAR_ITEMS,
+        near_max=near_max,
         watched_max=WATCHED_EVENTS,
     )
 
 
 FILTER = fragment(_SQL, "filter")
 """Conditions on `item`, by the fields of `Wanted`."""
-_ABOUT, _ABOUT_FILTERED = _about_query(""), _about_query(FILTER)
+_ABOUT, _ABOUT_FILTERED = about_query(""), about_query(FILTER)
 
 
 class PastEvent(NamedTuple):
@@ -148,15 +151,17 @@ class Wanted:
 
 async def about(store: ServingStore, user_id: str, wanted: Wanted) -> About:
     """What is known of a user, in one round trip; bounded however many events there are."""
+    return await about_of(store, _ABOUT if wanted.anything else _ABOUT_FILTERED, user_id, wanted)
+
+
+async def about_of(store: ServingStore, query: str, user_id: str, wanted: Wanted) -> About:
+    """`about` by a query of `about_query`; the one without conditions has one plan for all."""
     fields = {
         "user_id": user_id,
         "mean": await store.item_mean_parameter(),
         "exclude_seen": wanted.exclude_seen,
     }
-    if wanted.anything:
-        ((row,),) = await store.read((_ABOUT, fields), prepare=True)
-    else:
-        ((row,),) = await store.read((_ABOUT_FILTERED, fields | wanted.fields()))
+    ((row,),) = await store.read((query, fields | wanted.fields()), prepare=query == _ABOUT)
     seen, hidden, near_long, near_short, watched, written = row[12:]
     return About(
         UserState(*row[:4]),

@@ -17,7 +17,7 @@ NULL = b"\xff\xff\xff\xff"
 PG_EPOCH_US = 946_684_800_000_000
 """2000-01-01, where PostgreSQL's timestamps begin, in microseconds since 1970."""
 
-TEXT, FLOAT8, INT8, TIMESTAMPTZ, BYTEA = 25, 701, 20, 1184, 17
+TEXT, FLOAT8, INT2, INT8, TIMESTAMPTZ, BYTEA = 25, 701, 21, 20, 1184, 17
 """The oids of built-in types."""
 
 Columns = Sequence[tuple[str | np.dtype[Any], ArrayLike]]
@@ -65,8 +65,10 @@ def text(column: Iterable[str | None]) -> list[bytes]:
     ]
 
 
-def integers(column: Iterable[int | None]) -> list[bytes]:
+def integers(column: Sequence[int | None]) -> list[bytes]:
     """A nullable `integer` column."""
+    if None not in column:
+        return fixed([(">i4", np.array(column, np.int32))], len(column))
     return [
         NULL if value is None else b"\0\0\0\4" + value.to_bytes(4, "big", signed=True)
         for value in column

@@ -73,29 +73,26 @@ def pack_log(log_id: int, rows: LogRows, recorded_at: datetime) -> bytes:
     """Rows of the interaction log in the form in which they are sent."""
     count = len(rows.offset)
     recorded_us = round(recorded_at.timestamp() * 1e6)
-    head = binary.fixed(
+    fixed = binary.fixed(
         [
             (">i4", log_id),
             (">i4", rows.partition),
             (">i8", rows.offset),
             (">i8", recorded_us - binary.PG_EPOCH_US),
+            (">i8", binary.timestamps(rows.ts_us)),
+            (">f4", rows.weight),
+            ("?", rows.excludes),
+            (">i2", rows.item_slot),
         ],
         count,
     )
-    time_and_weight = binary.fixed(
-        [(">i8", binary.timestamps(rows.ts_us)), (">f4", rows.weight)], count
-    )
-    flags = binary.fixed([("?", rows.excludes), (">i2", rows.item_slot)], count)
-    names = (rows.event_id, rows.user_id, rows.item_id, rows.action)
+    texts = (rows.event_id, rows.user_id, rows.item_id, rows.action)
+    nullable = (rows.session_id, rows.request_id)
     return binary.copy_data(
         16,
-        head,
-        *(binary.text(column) for column in names),
-        time_and_weight,
+        fixed,
+        *(binary.text(column) for column in (*texts, *nullable)),
         binary.integers(rows.item_version),
-        flags,
-        binary.text(rows.session_id),
-        binary.text(rows.request_id),
         binary.integers(rows.position),
     )
 

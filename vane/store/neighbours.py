@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.interaction import item_slot
+from vane.interaction import item_slots
 from vane.pairs import KINDS, Rows
 from vane.store import binary
 from vane.store.connection import Connection, translated
@@ -37,7 +37,7 @@ def read_rows(
         numbers: gives the numbers of items, neighbours as well.
     """
     with translated(), connection.cursor(binary=True) as cursor:
-        found = cursor.execute(_SQL["read_rows"], {"items": list(items)}).fetchall()
+        found = cursor.execute(_SQL["read_rows"], {"items": binary.Array.text(items)}).fetchall()
     return Rows(
         items=numbers([row[0] for row in found]),
         as_of_us=np.array([row[1] for row in found], np.int64),
@@ -70,7 +70,7 @@ def _copy_data(rows: Rows, ids: Sequence[str]) -> bytes:
         binary.text(names),
         binary.fixed(
             [
-                (">i2", np.array([item_slot(name) for name in names])),
+                (">i2", item_slots(names)),
                 (">i8", binary.timestamps(rows.as_of_us)),
             ],
             len(names),

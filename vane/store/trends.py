@@ -1,16 +1,28 @@
 """Popularity in PostgreSQL: `item_trend` with its positions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from vane.interaction import item_slot
+from vane.interaction import item_slots
 from vane.popularity import COLD, COLUMNS, Trends, merge
+from vane.store import binary
 from vane.store.connection import Connection, translated
 from vane.store.slot_log import Advance, advance_slots
 from vane.store.sql import load_queries
 
 _SQL = load_queries("trends")
+_NUMBERS = np.dtype(
+    [
+        ("events", ">i8"),
+        ("weight_sum", ">f8"),
+        ("first", ">i8"),
+        ("last", ">i8"),
+        ("heats", ">f8", len(COLUMNS)),
+    ]
+)
+"""As `read_trends` puts them together."""
 
 
 def flush_trends(connection: Connection, advances: Sequence[Advance], added: Trends) -> None:
@@ -39,23 +51,29 @@ def _stored(connection: Connection, items: list[str]) -> Trends:
         heats=np.full((count, len(COLUMNS)), COLD),
     )
     with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(_SQL["read_trends"], {"items": items})
-        for item, events, weight_sum, first_us, last_us, *heats in rows:
-            row = row_of[item]
-            trends.events[row], trends.weight_sum[row] = events, weight_sum
-            trends.first_us[row], trends.last_us[row] = first_us, last_us
-            trends.heats[row] = heats
+        row: Any = cursor.execute(
+            _SQL["read_trends"], {"items": binary.Array.text(items)}
+        ).fetchone()
+    names, numbers = row
+    if names is not None:
+        place, found = [row_of[name] for name in names], np.frombuffer(numbers, _NUMBERS)
+        trends.events[place], trends.weight_sum[place] = found["events"], found["weight_sum"]
+        trends.first_us[place] = found["first"] + binary.PG_EPOCH_US
+        trends.last_us[place] = found["last"] + binary.PG_EPOCH_US
+        trends.heats[place] = found["heats"]
     return trends
 
 
 def _write(connection: Connection, trends: Trends) -> None:
+    array, count = binary.Array.fixed, len(trends.items)
     fields: dict[str, object] = {
-        "items": trends.items,
-        "slots": [item_slot(item) for item in trends.items],
-        "events": trends.events.tolist(),
-        "weight_sum": trends.weight_sum.tolist(),
-        "first_us": trends.first_us.tolist(),
-        "last_us": trends.last_us.tolist(),
+        "items": binary.Array.text(trends.items),
+        "slots": array(binary.INT2, ">i2", item_slots(trends.items), count),
+        "events": array(binary.INT8, ">i8", trends.events, count),
+        "weight_sum": array(binary.FLOAT8, ">f8", trends.weight_sum, count),
+        "first": array(binary.TIMESTAMPTZ, ">i8", binary.timestamps(trends.first_us), count),
+        "last": array(binary.TIMESTAMPTZ, ">i8", binary.timestamps(trends.last_us), count),
     }
-    fields |= {name: column.tolist() for name, column in zip(COLUMNS, trends.heats.T, strict=True)}
+    for name, column in zip(COLUMNS, trends.heats.T, strict=True):
+        fields[name] = array(binary.FLOAT8, ">f8", column, count)
     connection.execute(_SQL["write_trends"], fields)

@@ -48,8 +48,8 @@ where interaction.log_id = resolved.log_id and interaction.partition = resolved.
   and interaction."offset" = resolved."offset" and interaction.recorded_at = resolved.recorded_at;
 
 -- copy_interactions --
-copy interaction (log_id, partition, "offset", recorded_at, event_id, user_id, item_id, action, ts, weight,
-    item_version, excludes, item_slot, session_id, request_id, position) from stdin (format binary);
+copy interaction (log_id, partition, "offset", recorded_at, ts, weight, excludes, item_slot, event_id, user_id,
+    item_id, action, session_id, request_id, item_version, position) from stdin (format binary);
 
 -- copy_pending --
 copy pending (log_id, partition, "offset", recorded_at, user_id, item_id, ts, weight) from stdin;

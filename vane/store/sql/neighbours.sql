@@ -12,7 +12,7 @@ alter table neighbour_stage alter column neighbours set storage external,
 
 -- read_rows --
 select item_id, (extract(epoch from as_of) * 1000000)::bigint, mass, lost, neighbours, weights
-from item_neighbour where item_id = any(%(items)s);
+from item_neighbour where item_id = any(%(items)b::text[]);
 
 -- copy_stage --
 copy neighbour_stage from stdin (format binary);

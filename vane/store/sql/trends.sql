@@ -1,22 +1,22 @@
 -- read_trends --
-select item_id, events, weight_sum, (extract(epoch from first_ts) * 1000000)::bigint,
-    (extract(epoch from last_ts) * 1000000)::bigint, heat_15m, heat_1h, heat_2h24m, heat_1d, heat_7d,
-    heat_never, heat_1k, heat_10k, heat_few, heat_some, heat_many
-from item_trend where item_id = any(%(items)s);
+-- The trends of these items in one row, as buffers.
+select array_agg(item_id), string_agg(int8send(events) || float8send(weight_sum)
+    || timestamptz_send(first_ts) || timestamptz_send(last_ts)
+    || float8send(heat_15m) || float8send(heat_1h) || float8send(heat_2h24m) || float8send(heat_1d)
+    || float8send(heat_7d) || float8send(heat_never) || float8send(heat_1k) || float8send(heat_10k)
+    || float8send(heat_few) || float8send(heat_some) || float8send(heat_many), '')
+from item_trend where item_id = any(%(items)b::text[]);
 
 -- write_trends --
 insert into item_trend (item_id, slot, events, weight_sum, first_ts, last_ts, heat_15m, heat_1h, heat_2h24m,
     heat_1d, heat_7d, heat_never, heat_1k, heat_10k, heat_few, heat_some, heat_many, changed_xid)
-select item_id, slot, events, weight_sum, 'epoch'::timestamptz + first_us * interval '1 microsecond', 'epoch'::timestamptz + last_us * interval '1 microsecond', heat_15m,
-    heat_1h, heat_2h24m, heat_1d, heat_7d, heat_never, heat_1k, heat_10k, heat_few, heat_some, heat_many,
+select unnest(%(items)b::text[]), unnest(%(slots)b::smallint[]), unnest(%(events)b::bigint[]),
+    unnest(%(weight_sum)b::float8[]), unnest(%(first)b::timestamptz[]), unnest(%(last)b::timestamptz[]),
+    unnest(%(heat_15m)b::float8[]), unnest(%(heat_1h)b::float8[]), unnest(%(heat_2h24m)b::float8[]),
+    unnest(%(heat_1d)b::float8[]), unnest(%(heat_7d)b::float8[]), unnest(%(heat_never)b::float8[]),
+    unnest(%(heat_1k)b::float8[]), unnest(%(heat_10k)b::float8[]), unnest(%(heat_few)b::float8[]),
+    unnest(%(heat_some)b::float8[]), unnest(%(heat_many)b::float8[]),
     pg_current_xact_id()
-from unnest(%(items)s::text[], %(slots)s::smallint[], %(events)s::bigint[], %(weight_sum)s::float8[],
-    %(first_us)s::bigint[], %(last_us)s::bigint[], %(heat_15m)s::float8[], %(heat_1h)s::float8[],
-    %(heat_2h24m)s::float8[], %(heat_1d)s::float8[], %(heat_7d)s::float8[], %(heat_never)s::float8[],
-    %(heat_1k)s::float8[], %(heat_10k)s::float8[], %(heat_few)s::float8[], %(heat_some)s::float8[],
-    %(heat_many)s::float8[])
-    as added (item_id, slot, events, weight_sum, first_us, last_us, heat_15m, heat_1h, heat_2h24m, heat_1d,
-        heat_7d, heat_never, heat_1k, heat_10k, heat_few, heat_some, heat_many)
 on conflict (item_id) do update set events = excluded.events, weight_sum = excluded.weight_sum,
     first_ts = excluded.first_ts, last_ts = excluded.last_ts,
     heat_15m = excluded.heat_15m, heat_1h = excluded.heat_1h, heat_2h24m = excluded.heat_2h24m,

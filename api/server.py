@@ -1,6 +1,7 @@
 """Serves the application by Granian, in this process and its event loop."""
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -22,6 +23,8 @@ CONNECTIONS_MORE = 4_096
 PROBE_S = 0.02
 END_S_MAX = REQUEST_S_MAX + 5.0
 """From the end of the grace to the end of the process: threads may wait for a server that hangs."""
+
+_log = logging.getLogger(__name__)
 
 
 async def serve(
@@ -60,6 +63,8 @@ async def serve(
         await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait_for(serving, REQUEST_S_MAX)
+    except TimeoutError:
+        _log.error("a server that hangs holds up the end of the API: no longer waited for")
     finally:
         probe.cancel()
         ending.cancel()

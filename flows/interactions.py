@@ -6,11 +6,12 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.batch import Batch, decode_chunk
+from flows.batch import Batch
 from flows.cluster import kept
+from flows.decoder import Decoder
 from flows.group_commit import GroupCommit
 from flows.interactions_meter import InteractionsMeter
-from flows.kafka import Chunk, ChunkSource, Share
+from flows.kafka import ChunkSource, Share
 from flows.live_tuning import LiveTuning
 from flows.meter import FlowMeter
 from flows.preference_writer import PreferenceWriter
@@ -74,9 +75,6 @@ def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Da
     with connect(settings, "vane interactions start") as connection:
         tuning = LiveTuning(connection)
 
-    def decode(chunk: Chunk) -> Batch:
-        return decode_chunk(chunk, tuning.current, settings.event_bytes_max)
-
     source = ChunkSource(
         settings,
         topic=TOPIC,
@@ -88,6 +86,6 @@ def build(settings: Settings, share: Share, stop: Event, meter: FlowMeter) -> Da
     )
     own = InteractionsMeter(meter)
     flow = Dataflow(FLOW)
-    batches = op.map("decode", op.input("chunks", flow, source), decode)
+    batches = op.map("decode", op.input("chunks", flow, source), Decoder(settings, tuning, stop))
     op.output("commit", batches, _PreferenceSink(settings, tuning, share, stop, own))
     return flow

@@ -1,5 +1,6 @@
 /** The page: puts its parts together, and is what the views call. */
 
+import { Basket } from "./basket.js";
 import { Connection } from "./connection.js";
 import { byId } from "./dom.js";
 import { Feed } from "./feed.js";
@@ -7,12 +8,15 @@ import { done, duration, titleOf } from "./format.js";
 import { href, startRouter } from "./router.js";
 import { Sessions } from "./session.js";
 import { Unreachable, Vane } from "./vane.js";
+import { BasketView } from "./views/basket.js";
 import { detailView } from "./views/detail.js";
+import { DiscoverView } from "./views/discover.js";
 import { FeedView } from "./views/feed.js";
 import { loginView } from "./views/login.js";
 import { Panel } from "./views/panel.js";
 import { SearchView } from "./views/search.js";
 import { Shell } from "./views/shell.js";
+import { Way } from "./views/way.js";
 
 const UNAUTHENTICATED = 401;
 
@@ -38,8 +42,16 @@ export class App {
     });
     this.feed = new Feed(this.vane, (error) => this.failed(error));
     this.sessions = new Sessions(this.vane, () => this.#switched());
+    this.basket = new Basket();
+    this.way = new Way(this.feed);
     this.feedView = new FeedView(this);
-    this.searchView = new SearchView(this);
+    this.discoverView = new DiscoverView(this);
+    this.views = new Map([
+      ["search", new SearchView(this)],
+      ["discover", this.discoverView],
+      ["basket", new BasketView(this)],
+    ]);
+    this.basket.onChange(() => this.shell.drawBasket());
     this.panel = new Panel(this, byId("panel"));
     this.feed.onChange(({ elapsedMs }) => {
       if (elapsedMs !== null) this.shell.say(`Updated ${duration(elapsedMs)} after your click`);
@@ -60,10 +72,15 @@ export class App {
    */
   async act(action, item, more = {}) {
     const mark = this.feed.mark();
+    const way = this.way.begin(action, item, mark.sentAt);
+    if (action === "cart") this.basket.take(item);
     this.#did.add(`${action} ${item.item_id}`);
     try {
       const token = await this.connection.send(this.vane.event(action, item.item_id, more));
-      if (!token || (await this.feed.follow(token, mark))) return;
+      if (action === "purchase") this.basket.drop(item.item_id);
+      if (!token) return;
+      way.taken();
+      if (await this.feed.follow(token, mark, way.committed)) return;
       if (!["view", "click"].includes(action)) this.shell.say(`${done(action)}: ${titleOf(item)}`);
       this.panel.refresh();
     } catch (error) {
@@ -130,9 +147,13 @@ export class App {
     this.#user = userId;
     this.vane.userId = userId;
     this.#did.clear();
+    this.basket.belongTo(this.sessions.current);
     this.shell.drawAccount();
+    this.shell.drawBasket();
+    this.way.reset();
     this.feed.start();
     this.feedView.reset();
+    this.discoverView.reset();
     this.router.reread();
   }
 
@@ -171,7 +192,7 @@ export class App {
       return view;
     }
     if (name === "login") return loginView(this);
-    return name === "search" ? this.searchView : this.feedView;
+    return this.views.get(name) ?? this.feedView;
   }
 
   /**

@@ -14,6 +14,7 @@ export class Feed {
   #subscription = null;
   #mark = null;
   #listeners = new Set();
+  #pushes = new Set();
 
   /** @param {import("./vane.js").Vane} vane @param {(error: Error) => void} onError */
   constructor(vane, onError) {
@@ -30,6 +31,11 @@ export class Feed {
     return () => this.#listeners.delete(listener);
   }
 
+  /** @param {(list: import("./vane.js").Recommendations) => void} listener of what the stream brings */
+  onPush(listener) {
+    this.#pushes.add(listener);
+  }
+
   /** Follow the list of the user that `vane` has now. @param {string} [kind] */
   start(kind = this.kind) {
     this.#subscription?.stop();
@@ -41,7 +47,8 @@ export class Feed {
       this.list = list;
       this.#tell(applied && this.#mark !== null);
     };
-    this.#subscription = this.vane.subscribe(query, take, this.onError);
+    const pushed = (list) => this.#pushes.forEach((listener) => listener(list));
+    this.#subscription = this.vane.subscribe(query, take, this.onError, pushed);
   }
 
   /** Where things stand, just before an event is sent. @returns {Mark} */
@@ -52,12 +59,15 @@ export class Feed {
   /**
    * An event was sent: take the list as soon as it counts in it.
    * @param {string} token @param {Mark} mark from before it was sent
+   * @param {(version: number) => void} onApplied told the version of a state that holds the event
    * @returns {Promise<boolean>} whether the list changed
    */
-  async follow(token, mark) {
+  async follow(token, mark, onApplied) {
     this.#mark = mark;
     for (let asked = 0, applied = false; !applied && asked < FOLLOW_MAX; asked += 1) {
-      ({ applied } = await this.#subscription.refresh({ after: token }));
+      const answer = await this.#subscription.refresh({ after: token });
+      ({ applied } = answer);
+      if (applied) onApplied(answer.list?.version ?? this.list?.version ?? 0);
     }
     const changed = this.list !== mark.list;
     if (this.#mark === mark && changed) this.#tell(true); // a poll was faster

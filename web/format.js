@@ -14,7 +14,7 @@ const DONE = {
   hide: "Hidden",
   share: "Shared",
   comment: "Commented",
-  cart: "In the cart",
+  cart: "In the basket",
   purchase: "Bought",
   rating: "Rated",
 };

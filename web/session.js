@@ -6,8 +6,8 @@ const SESSION = "vane.session";
 const VISITOR = "vane.visitor";
 
 /**
- * @typedef {{user_id: string, email: ?string, token: string}} Session `email` is null for a
- *   visitor.
+ * @typedef {{user_id: string, email: ?string, token: string, persona?: string}} Session `email` is
+ *   null for a visitor, and `persona` names one who was made to order.
  */
 
 /** Accounts of a start with the demo catalogue, to try without an address of one's own. */
@@ -42,8 +42,9 @@ export class Sessions {
     });
   }
 
-  /** The name to show; empty for a visitor. @returns {string} */
+  /** The name to show; empty for this browser's visitor. @returns {string} */
   get name() {
+    if (this.current?.persona) return this.current.persona;
     const email = this.current?.email ?? "";
     return DEMO_ACCOUNTS.find((one) => one.email === email)?.name ?? email.split("@")[0];
   }
@@ -79,6 +80,11 @@ export class Sessions {
       localStorage.setItem(VISITOR, JSON.stringify(visitor));
     }
     this.#use(visitor);
+  }
+
+  /** Be a new visitor of some taste, while this browser's visitor waits. @param {string} persona */
+  async actAs(persona) {
+    this.#use({ ...(await this.vane.openSession()), email: null, persona });
   }
 
   /** The token is not accepted any more: go on as a new visitor. @returns {Promise<boolean>} */

@@ -1,5 +1,5 @@
 /**
- * Vane in the browser: lists, events, search and sessions. It needs nothing else of this folder.
+ * Vane in the browser: lists, events, search and sessions. It needs client/subscription.js alone.
  *
  *     import { Vane } from "/web/vane.js";
  *     const vane = new Vane({ userId: "ada" });
@@ -19,9 +19,9 @@
  *   session_id: string, item_id: string, action: string}} UserEvent
  */
 
+import { Subscription } from "./client/subscription.js";
+
 const TIMEOUT_MS = 15_000;
-const STREAM_FIRST_MS = 1_500;
-const STREAM_AGAIN_MS = 15_000;
 const AWAY = new Set([502, 503, 504]);
 
 /** An answer that says no: `status` is HTTP's, `detail` a sentence, `field` what was wrong. */
@@ -94,10 +94,12 @@ export class Vane {
    * @param {Query & {every_ms?: number}} query `every_ms`: how often to ask while there is no stream
    * @param {OnList} onList
    * @param {(error: Error) => void} [onError]
+   * @param {(list: Recommendations) => void} [onPush] told of all that the stream brings, also of
+   *   what an answer has brought before
    * @returns {Subscription}
    */
-  subscribe(query, onList, onError = console.error) {
-    return new Subscription(this, query, onList, onError);
+  subscribe(query, onList, onError = console.error, onPush = () => {}) {
+    return new Subscription(this, query, onList, onError, onPush);
   }
 
   /**
@@ -137,6 +139,26 @@ export class Vane {
   async seen(seen) {
     const body = { ...seen, user_id: this.userId };
     return (await this.#call("/v1/impressions", { body, keepalive: true })).json();
+  }
+
+  /**
+   * What goes with some items, for the user if one is known; nothing of it is stored.
+   * @param {string[]} itemIds @param {number} [limit] @returns {Promise<ListedItem[]>}
+   */
+  async goesWith(itemIds, limit = 8) {
+    const body = { items: itemIds, user_id: this.userId || null, limit };
+    return (await (await this.#call("/v1/recommendations", { body })).json()).items;
+  }
+
+  /**
+   * A page of a list across kinds, with what its items embed.
+   * @param {{limit?: number, cursor?: string}} [query] `cursor`: `next_cursor` of the page before
+   * @returns {Promise<{request_id: string, items: (ListedItem & {embeds: any[]})[],
+   *   next_cursor: ?string}>}
+   */
+  async feed(query = {}) {
+    const own = this.userId ? { user_id: this.userId } : {};
+    return (await this.#call("/v1/feed", { query: { ...query, ...own } })).json();
   }
 
   /** What is known of the user's taste. @returns {Promise<any>} */
@@ -235,129 +257,5 @@ export class Vane {
     const detail = problem.detail ?? `HTTP status ${response.status}`;
     if (AWAY.has(response.status)) throw new Unreachable(detail);
     throw new VaneError(response.status, detail, problem.field);
-  }
-}
-
-/**
- * A list that is kept up to date while the page can be seen: by a stream, and by asking again for as
- * long as there is none.
- */
-export class Subscription {
-  #vane;
-  #query;
-  #everyMs;
-  #onList;
-  #onError;
-  /** @type {?string} */
-  #etag = null;
-  #version = -1;
-  #asked = 0;
-  #answered = 0;
-  #following = 0;
-  #stopped = false;
-  #timer = 0;
-  /** @type {?EventSource} */
-  #stream = null;
-  #streaming = false;
-  #reopening = 0;
-  #wake = () => (document.hidden ? this.#close() : this.#open());
-
-  /**
-   * @param {Vane} vane @param {Query & {every_ms?: number}} query
-   * @param {OnList} onList @param {(error: Error) => void} onError
-   */
-  constructor(vane, { every_ms: everyMs = 2_000, ...query }, onList, onError) {
-    this.#vane = vane;
-    this.#query = query;
-    this.#everyMs = everyMs;
-    this.#onList = onList;
-    this.#onError = onError;
-    document.addEventListener("visibilitychange", this.#wake);
-    this.#open();
-  }
-
-  /**
-   * Ask now. With `after` the answer waits until that event counts.
-   * @param {Wait} [wait]
-   * @returns {Promise<Answer>} also given to `onList` where the list changed
-   */
-  async refresh({ after, wait_ms = 1_000 } = {}) {
-    const turn = ++this.#asked;
-    const wait = after ? { after, wait_ms } : {};
-    this.#following += after ? 1 : 0;
-    try {
-      const query = { ...this.#query, ...wait, etag: this.#etag };
-      const answer = await this.#vane.recommendations(query);
-      const old = turn < this.#answered || (answer.list && answer.list.version < this.#version);
-      if (this.#stopped || old) return { ...answer, list: null };
-      this.#answered = turn;
-      if (answer.list) this.#show(answer.list, answer.etag, answer.applied);
-      return answer;
-    } finally {
-      this.#following -= after ? 1 : 0;
-    }
-  }
-
-  /** End it. */
-  stop() {
-    this.#stopped = true;
-    this.#close();
-    document.removeEventListener("visibilitychange", this.#wake);
-  }
-
-  /** Open a stream; where it says nothing soon, something on the way holds it back: ask meanwhile. */
-  #open() {
-    this.#close();
-    if (this.#stopped) return;
-    this.#stream = this.#vane.stream(this.#query);
-    this.#stream.addEventListener("recommendations", (event) => this.#take(event));
-    this.#stream.addEventListener("error", () => this.#lost());
-    this.#stream.addEventListener("open", () => (this.#version = -1)); // a restored Vane knows less
-    this.#timer = setTimeout(() => this.#poll(), STREAM_FIRST_MS);
-  }
-
-  #close() {
-    this.#stream?.close();
-    this.#stream = null;
-    this.#streaming = false;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#reopening);
-  }
-
-  /** @param {MessageEvent} event */
-  #take(event) {
-    clearTimeout(this.#timer);
-    this.#streaming = true;
-    const etag = `"${event.lastEventId}"`;
-    const list = JSON.parse(event.data);
-    if (this.#stopped || etag === this.#etag || list.version < this.#version) return;
-    this.#show(list, etag, false);
-  }
-
-  /** @param {Recommendations} list @param {?string} etag @param {boolean} applied */
-  #show(list, etag, applied) {
-    this.#etag = etag;
-    this.#version = list.version;
-    this.#onList(list, applied);
-  }
-
-  /** The stream ended or never began; the browser tries again by itself unless it was refused. */
-  #lost() {
-    if (!this.#stream) return;
-    this.#streaming = false;
-    if (this.#stream.readyState === EventSource.CLOSED) {
-      clearTimeout(this.#reopening);
-      this.#reopening = setTimeout(() => this.#open(), STREAM_AGAIN_MS);
-    }
-    this.#poll();
-  }
-
-  async #poll() {
-    clearTimeout(this.#timer);
-    if (!this.#following) await this.refresh().catch((error) => this.#stopped || this.#onError(error));
-    if (this.#stopped) return;
-    clearTimeout(this.#timer);
-    if (document.hidden || this.#streaming) return;
-    this.#timer = setTimeout(() => this.#poll(), this.#everyMs);
   }
 }

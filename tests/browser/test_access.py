@@ -14,6 +14,8 @@ VIEWS = {
     "odd item": ("/#/item/long", "[aria-label='Similar items'] .card"),
     "search": ("/#/search?q=skoda", "[aria-label='Results'] .card"),
     "login": ("/#/login", ".login"),
+    "discover": ("/#/discover", "[aria-label=Discover] .card"),
+    "basket": ("/#/basket", ".view h1"),
     "no item": ("/#/item/nothing", ".state h1"),
 }
 PHONE_PX = 360

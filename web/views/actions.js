@@ -6,7 +6,7 @@ import { titleOf } from "../format.js";
 const ACTIONS = [
   { action: "like", text: "Like" },
   { action: "hide", text: "Not for me" },
-  { action: "cart", text: "Add to cart", priced: true },
+  { action: "cart", text: "Add to basket", priced: true },
   { action: "purchase", text: "Buy", priced: true },
 ];
 const STARS_MAX = 5;
@@ -22,7 +22,9 @@ const STARS_MAX = 5;
 export function actionButtons(app, item, origin, { compact = false } = {}) {
   const offered = ACTIONS.filter(({ priced }) => !priced || item.price !== null);
   const buttons = offered.map(({ action, text }) => {
-    const pressed = () => String(app.hasDone(action, item.item_id));
+    const isDone = () =>
+      action === "cart" ? app.basket.has(item.item_id) : app.hasDone(action, item.item_id);
+    const pressed = () => String(isDone());
     const button = h(
       "button",
       {
@@ -32,8 +34,8 @@ export function actionButtons(app, item, origin, { compact = false } = {}) {
         "aria-label": `${text}: ${titleOf(item)}`,
         "aria-pressed": pressed(),
         onclick: () => {
-          if (app.hasDone(action, item.item_id)) return;
-          app.act(action, item, origin());
+          if (!isDone()) app.act(action, item, origin());
+          else if (action === "cart") app.basket.drop(item.item_id);
           button.setAttribute("aria-pressed", pressed());
         },
       },

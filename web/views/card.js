@@ -4,6 +4,7 @@ import { h, icon } from "../dom.js";
 import { kindName, price, titleOf, tone } from "../format.js";
 import { href } from "../router.js";
 import { actionButtons } from "./actions.js";
+import { because, updateBecause } from "./because.js";
 
 /** @typedef {import("../vane.js").ListedItem} ListedItem */
 
@@ -56,24 +57,28 @@ export function card(app, item, origin = () => ({})) {
       h("h3", { class: "card-title" }, titleOf(item)),
     ),
     meta(item),
-    item.reason && h("p", { class: "reason" }, item.reason.text),
+    item.reason && because(item.reason),
     actionButtons(app, item, origin, { compact: true }),
   );
 }
 
-/** Bring a card's reason up to date. @param {HTMLElement} element @param {ListedItem} item */
-export function updateCard(element, item) {
-  const reason = element.querySelector(".reason");
-  if (reason && reason.textContent !== item.reason.text) reason.textContent = item.reason.text;
+/**
+ * Bring a card's reason up to date, and whether it is in the basket.
+ * @param {import("../app.js").App} app @param {HTMLElement} element @param {ListedItem} item
+ */
+export function updateCard(app, element, item) {
+  const line = element.querySelector(".reason");
+  if (line) updateBecause(line, item.reason);
+  const cart = element.querySelector(".action-cart");
+  cart?.setAttribute("aria-pressed", String(app.basket.has(item.item_id)));
 }
 
 /**
- * A grid of cards that do not change; why they are here, its heading says.
+ * A grid of cards that do not change.
  * @param {import("../app.js").App} app @param {ListedItem[]} items @param {string} [label]
  * @returns {HTMLElement}
  */
 export function grid(app, items, label) {
-  const plain = items.map((item) => ({ ...item, reason: null }));
-  const cards = plain.map((item, index) => card(app, item, () => ({ position: index })));
+  const cards = items.map((item, index) => card(app, item, () => ({ position: index })));
   return h("ul", { class: "grid", role: "list", "aria-label": label }, cards);
 }

@@ -95,7 +95,8 @@ function tags(names) {
 /** The items a video or article shows, less those that are gone. */
 async function embeddedItems(app, item) {
   const found = await Promise.allSettled(item.embeds.map((id) => app.vane.item(id)));
-  return found.flatMap(({ value }) => (value ? [value] : []));
+  const reason = { code: "embedded", text: `Shown in this ${kindName(item.kind).toLowerCase()}` };
+  return found.flatMap(({ value }) => (value ? [{ ...value, reason }] : []));
 }
 
 /**

@@ -6,13 +6,16 @@ import { kindName } from "../format.js";
 import { href } from "../router.js";
 import { DEMO_ACCOUNTS } from "../session.js";
 import { card, updateCard } from "./card.js";
+import { Personas } from "./personas.js";
 
 const KINDS = ["car", "film", "video", "article"];
 const SKELETONS = 8;
+const OF_KIND = 20;
 
 /** The view stays while others are shown, so that a return shows what moved meanwhile. */
 export class FeedView {
   #app;
+  #personas;
   #cards = h("ul", { class: "grid", role: "list", "aria-label": "Recommendations" });
   #chips = h("ul", { role: "list" });
   #state = h("div", { class: "state" });
@@ -23,6 +26,7 @@ export class FeedView {
   /** @param {import("../app.js").App} app */
   constructor(app) {
     this.#app = app;
+    this.#personas = new Personas(app);
     this.title = "For you";
     const filter = h("nav", { class: "chips", "aria-label": "Kinds" }, this.#chips);
     const heading = h("h2", { class: "hidden" }, "Recommendations");
@@ -63,7 +67,7 @@ export class FeedView {
     reconcile(this.#cards, list.items, {
       key: (item) => item.item_id,
       make: (item) => card(this.#app, item, origin(item.item_id)),
-      update: updateCard,
+      update: (element, item) => updateCard(this.#app, element, item),
     });
     const found = new Set(list.items.map((item) => item.kind)).difference(this.#kinds);
     if (found.size) this.#offer(found);
@@ -85,8 +89,8 @@ export class FeedView {
   }
 
   #drawIntro() {
-    const { current, name } = this.#app.sessions;
-    const greeting = current?.email ? `For you, ${name}` : "A feed that turns with every click";
+    const { name } = this.#app.sessions;
+    const greeting = name ? `For you, ${name}` : "A feed that turns with every click";
     const tell =
       "Open, like or hide something: within a blink Vane has learned from it, " +
       "and this list moves before your eyes. No reload, no nightly batch.";
@@ -113,7 +117,8 @@ export class FeedView {
         { class: "intro" },
         h("h1", { tabindex: -1 }, greeting),
         h("p", {}, tell),
-        !current?.email && tryOne,
+        !name && tryOne,
+        this.#personas.element,
       ),
     );
   }
@@ -128,10 +133,12 @@ export class FeedView {
     const { vane } = this.#app;
     const none = () => [];
     const found = await Promise.all(
-      [...KINDS.map((kind) => ({ kind, limit: 1 })), { limit: 100 }].map((query) =>
+      [...KINDS.map((kind) => ({ kind, limit: OF_KIND })), { limit: 100 }].map((query) =>
         vane.trending(query).catch(none),
       ),
     );
+    const items = new Map(found.flat().map((item) => [item.item_id, item]));
+    this.#personas.offer([...items.values()]);
     this.#offer(new Set(found.flat().map((item) => item.kind)));
   }
 

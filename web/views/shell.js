@@ -53,18 +53,29 @@ export class Shell {
     const typing = document.activeElement === this.#box && (this.searching || this.#typing);
     if (!typing) this.#box.value = this.searching ? (query.q ?? "") : "";
     document.body.dataset.view = name || "feed";
+    for (const link of byId("views").querySelectorAll("a")) {
+      if (link.hash === href([name].filter(Boolean))) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
   }
 
   /** Who is here, and the way in or out. */
   drawAccount() {
     const { sessions } = this.#app;
-    const inside = sessions.current?.email
+    const out = sessions.current?.persona ? "Be yourself" : "Log out";
+    const inside = sessions.name
       ? [
           h("span", { class: "who", title: sessions.current.email }, sessions.name),
-          h("button", { type: "button", onclick: () => this.#app.logOut() }, "Log out"),
+          h("button", { type: "button", onclick: () => this.#app.logOut() }, out),
         ]
       : [h("span", { class: "who" }, "Visitor"), h("a", { href: href(["login"]) }, "Log in")];
     byId("account").replaceChildren(...inside);
+  }
+
+  /** How much is in the basket. */
+  drawBasket() {
+    const count = this.#app.basket.items.length;
+    byId("basket").textContent = count ? `Basket (${count})` : "Basket";
   }
 
   /** A quiet line, read aloud when there is a pause. @param {string} sentence */

@@ -316,8 +316,9 @@ def test_tls_where_there_is_a_key(api_settings: Settings, tmp_path: Path) -> Non
     (tmp_path / "cert").write_bytes(certificate)
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "key").write_bytes(secret)
-    files = {"grpc_tls_cert": str(tmp_path / "cert"), "grpc_tls_key": str(tmp_path / "key")}
+    files = str(tmp_path / "cert"), str(tmp_path / "key")
+    settings = replace(api_settings, grpc_tls_cert=files[0], grpc_tls_key=files[1])
     credentials = grpc.ssl_channel_credentials(certificate)
-    with running(replace(api_settings, **files)) as api, serving(api, credentials) as rpc:
+    with running(settings) as api, serving(api, credentials) as rpc:
         answer = rpc.stub.Track(pb.TrackRequest(events=[pb.Event(**EVENT)]), timeout=5)
         assert answer.accepted == 1

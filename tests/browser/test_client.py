@@ -109,7 +109,8 @@ def test_events_of_a_time_without_vane_are_sent_once_by_the_next_page(
 def test_an_event_whose_answer_was_lost_counts_once(
     open_page: OpenPage, site: str, user: str
 ) -> None:
-    page, lost = client(open_page(EMPTY), user), []
+    page = client(open_page(EMPTY), user)
+    lost = list[dict[str, Any]]()
 
     def lose(route: Route) -> None:
         if not lost:

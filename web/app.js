@@ -39,6 +39,7 @@ export class App {
     this.connection = new Connection(this.vane, {
       away: (waiting, pauseMs) => this.shell.away(waiting, pauseMs),
       back: () => this.#recovered(),
+      refused: (error) => this.failed(error),
     });
     this.feed = new Feed(this.vane, (error) => this.failed(error));
     this.sessions = new Sessions(this.vane, () => this.#switched());

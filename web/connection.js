@@ -1,10 +1,10 @@
 /** Whether Vane answers: says so while it does not, tries again by itself, keeps what was done. */
 
-import { VaneError } from "./vane.js";
+import { Outbox } from "./client/outbox.js";
+import { Unreachable, VaneError } from "./vane.js";
 
 const PAUSE_MS_MIN = 500;
 const PAUSE_MS_MAX = 4_000;
-const OUTBOX_MAX = 200;
 
 /** A refusal is an answer, too. @param {Error} error */
 function refused(error) {
@@ -13,33 +13,39 @@ function refused(error) {
 
 /** The state of the connection, with an outbox for the events of the time without one. */
 export class Connection {
+  /** @type {Set<(token: null) => void>} who would like to know that an event waits */
+  #sending = new Set();
+
   /**
    * @param {import("./vane.js").Vane} vane
-   * @param {{away: (waiting: number, pauseMs: number) => void, back: () => void}} show
+   * @param {{away: (waiting: number, pauseMs: number) => void, back: () => void,
+   *   refused: (error: Error) => void}} show
    */
   constructor(vane, show) {
     this.vane = vane;
     this.show = show;
     this.away = false;
-    /** @type {import("./vane.js").UserEvent[]} */
-    this.outbox = [];
     this.timer = 0;
     this.pauseMs = PAUSE_MS_MIN;
+    this.outbox = new Outbox(vane, (error) => {
+      if (error instanceof Unreachable) this.lost();
+      else this.show.refused(error);
+    });
   }
 
   /**
-   * Send an event, or keep it for later.
+   * Send an event, or keep it for later, also for the next time that the page is opened.
    * @param {import("./vane.js").UserEvent} event
-   * @returns {Promise<?string>} its token; null where it waits
+   * @returns {Promise<?string>} its token; null where it waits or was refused
    */
   async send(event) {
+    const sent = this.outbox.put(event);
+    let told;
+    const waits = new Promise((resolve) => this.#sending.add((told = resolve)));
     try {
-      return (await this.vane.send(event)).token;
-    } catch (error) {
-      if (error instanceof VaneError) throw error;
-      this.outbox = [...this.outbox, event].slice(-OUTBOX_MAX);
-      this.lost();
-      return null;
+      return await Promise.race([sent, waits]);
+    } finally {
+      this.#sending.delete(told);
     }
   }
 
@@ -50,7 +56,8 @@ export class Connection {
       this.pauseMs = PAUSE_MS_MIN;
       this.#later();
     }
-    this.show.away(this.outbox.length, this.pauseMs);
+    this.#sending.forEach((told) => told(null));
+    this.show.away(this.outbox.size, this.pauseMs);
   }
 
   /** Try now. */
@@ -58,27 +65,19 @@ export class Connection {
     clearTimeout(this.timer);
     try {
       await this.vane.trending({ limit: 1 }).catch(refused);
-      await this.#empty();
     } catch {
       this.pauseMs = Math.min(2 * this.pauseMs, PAUSE_MS_MAX);
-      this.show.away(this.outbox.length, this.pauseMs);
+      this.show.away(this.outbox.size, this.pauseMs);
       this.#later();
       return;
     }
     this.away = false;
-    this.show.back();
+    await this.outbox.retry();
+    if (!this.away) this.show.back();
   }
 
   #later() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.retry(), this.pauseMs);
-  }
-
-  /** Send what waited; an event that is refused now would be refused again. */
-  async #empty() {
-    while (this.outbox.length) {
-      await this.vane.send(this.outbox[0]).catch(refused);
-      this.outbox.shift();
-    }
   }
 }

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, Route, expect
 from schemas.events import RecommendationLog
 from tests.browser.conftest import OpenPage
 from tests.browser.test_connection import OwnApi
+from tests.browser.test_feed import cards
 from tests.running import RunningUp, wait_until
 
 EMPTY = "/livez"
@@ -104,6 +105,22 @@ def test_events_of_a_time_without_vane_are_sent_once_by_the_next_page(
     wait_until(lambda: events_of(own_api.url, user) == 3, 10)
     other.evaluate("(id) => t.vane.track('view', id)", items[3])
     wait_until(lambda: events_of(own_api.url, user) == 4, 10)
+
+
+def test_what_was_done_on_the_page_without_vane_is_sent_by_the_next_one(
+    open_page: OpenPage, own_api: OwnApi
+) -> None:
+    page = open_page(base=own_api.url)
+    key = cards(page)[0]
+    own_api.stop()
+    page.locator(".card[data-key]").first.get_by_role("button", name="Not for me").click()
+    expect(page.get_by_role("alert")).to_contain_text("1 action is kept and will be sent")
+    other = page.context.new_page()
+    page.close()
+    own_api.start()
+    other.goto(own_api.url)
+    expect(other.locator(f'.card[data-key="{key}"]')).to_have_count(0)
+    assert len(cards(other)) == 24
 
 
 def test_an_event_whose_answer_was_lost_counts_once(

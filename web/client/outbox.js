@@ -55,7 +55,7 @@ export class Outbox {
   #pauseMs = PAUSE_MS_MIN;
   #timer = 0;
   #count = 0;
-  #wake = () => this.#retry();
+  #wake = () => this.retry();
   #leave = () => document.hidden && this.#send();
 
   /** @param {import("../vane.js").Vane} vane @param {(error: Error) => void} onError */
@@ -65,7 +65,7 @@ export class Outbox {
     addEventListener("online", this.#wake);
     addEventListener("pagehide", this.#wake);
     document.addEventListener("visibilitychange", this.#leave);
-    this.#retry();
+    queueMicrotask(this.#wake);
   }
 
   /** How many events wait. @returns {number} */
@@ -90,6 +90,12 @@ export class Outbox {
     }
     this.#send();
     return kept;
+  }
+
+  /** Send what waits now. */
+  retry() {
+    this.#pauseMs = PAUSE_MS_MIN;
+    return this.#send();
   }
 
   /** End it; what waits is sent when the next page of this site is opened. */
@@ -175,10 +181,5 @@ export class Outbox {
       this.#waiting.get(key)?.(token);
       this.#waiting.delete(key);
     }
-  }
-
-  #retry() {
-    this.#pauseMs = PAUSE_MS_MIN;
-    this.#send();
   }
 }

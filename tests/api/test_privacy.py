@@ -15,6 +15,7 @@ from tests.support import unit_vectors
 from vane.cli import build_app
 from vane.kafka_admin import describe_topic
 from vane.settings import Settings, variable
+from vane.store.accounts import create_demo_accounts
 from vane.store.connection import Connection
 from vane.store.positions import open_log
 
@@ -157,3 +158,12 @@ def test_a_merged_user_is_named_by_the_account(api: Api, api_settings: Settings)
     assert export(api)["visitors"] == ["anon"]
     assert erase(api).json()["visitors"] == ["anon"]
     assert export(api, "/v1/users/anon")["visitors"] == []
+
+
+def test_an_erased_demo_account_does_not_come_back(api: Api, connection: Connection) -> None:
+    create_demo_accounts(connection)
+    assert erase(api, "/v1/users/john1").json()["accounts"] == 1
+    create_demo_accounts(connection)
+    names = {name for (name,) in connection.execute("select user_id from account")}
+    assert "jane2" in names
+    assert "john1" not in names

@@ -14,7 +14,7 @@ import { Unreachable, Vane, VaneError } from "./vane.js";
 
 export { Unreachable, VaneError };
 
-/** @param {import("./client.d.ts").Options} options @returns {import("./client.d.ts").VaneClient} */
+/** @param {import("./client.js").Options} options @returns {import("./client.js").VaneClient} */
 export function createVane({ url = "", userId, token = null, sessionId, onError = console.error }) {
   const calls = new Vane({ base: url.replace(/\/$/, ""), userId, token, sessionId });
   const outbox = new Outbox(calls, onError);

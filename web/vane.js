@@ -7,15 +7,15 @@
  *     const { token } = await vane.track("like", "skoda-octavia");
  *     await feed.refresh({ after: token }); // draws again as soon as the event counts
  *
- * @typedef {import("./client.d.ts").ListedItem} ListedItem
- * @typedef {import("./client.d.ts").Recommendations} Recommendations
- * @typedef {import("./client.d.ts").Query} Query
+ * @typedef {import("./client.js").ListedItem} ListedItem
+ * @typedef {import("./client.js").Recommendations} Recommendations
+ * @typedef {import("./client.js").Query} Query
  * @typedef {{after?: string, wait_ms?: number}} Wait
  * @typedef {{list: ?Recommendations, etag: ?string, applied: boolean}} Answer `list` is null where
  *   the client's list is still the one; `applied` tells whether the events waited for count in it.
  * @typedef {{index: number, field: string, reason: string}} Refusal
  * @typedef {(list: Recommendations, applied: boolean) => void} OnList
- * @typedef {import("./client.d.ts").EventDetails & {event_id: string, user_id: string,
+ * @typedef {import("./client.js").EventDetails & {event_id: string, user_id: string,
  *   session_id: string, item_id: string, action: string}} UserEvent
  */
 
@@ -194,7 +194,7 @@ export class Vane {
   /**
    * Items by text, the user's taste deciding among equals.
    * @param {string} text @param {{limit?: number, kind?: string, signal?: AbortSignal}} [options]
-   * @returns {Promise<import("./client.d.ts").SearchResults>}
+   * @returns {Promise<import("./client.js").SearchResults>}
    */
   async search(text, { signal, ...more } = {}) {
     const query = { q: text, user_id: this.userId, ...more };

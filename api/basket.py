@@ -1,6 +1,7 @@
 """Lists for a basket or a session that the caller names: nothing of it is stored."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -122,7 +123,8 @@ async def _known(
     if not terms.any():
         return known
     known = known._replace(tastes=_sum(_aged(user, lives, now_us), contents, terms))
-    wanted = Wanted(query.filter, (*query.exclude, *user.seen, *user.hidden))
+    wanted = await recommender.wanted(query)
+    wanted = replace(wanted, exclude=(*query.exclude, *user.seen, *user.hidden))
     near = [
         [] if taste is None else await _near(store, taste, wanted)
         for taste in known.queries(await store.item_mean())

@@ -221,8 +221,12 @@ class Recommender:
         """What is known of a user; of None nothing."""
         if user_id is None:
             return NOBODY
-        wanted = Wanted(query.filter, query.exclude, exclude_seen=query.exclude_seen)
-        return await about(self.store, user_id, wanted)
+        return await about(self.store, user_id, await self.wanted(query))
+
+    async def wanted(self, query: Query) -> Wanted:
+        """What PostgreSQL is asked for."""
+        few = None if query.filter == ANY else (await self.shelf()).few(query.filter)
+        return Wanted(query.filter, query.exclude, query.exclude_seen, few)
 
     def diverse(self, scored: Scored, pool: Ints, query: Query) -> tuple[Ints, Floats]:
         """Rows of the list, best first: diversity says which, the scores in which order.

@@ -29,7 +29,6 @@ from vane.search import (
     may_be_misspelt,
     parse_query,
 )
-from vane.store.moments import Wanted
 from vane.store.search import (
     Found,
     Meant,
@@ -111,7 +110,7 @@ async def search(
         words=words,
         limit=max(query.limit, SCORED_MIN),
         user_id=user_id,
-        wanted=Wanted(query.filter, query.exclude),
+        wanted=await recommender.wanted(query),
     )
     by_words = await _find(store, asked)
     corrected = by_words.corrected

@@ -35,6 +35,8 @@ CHANGED_SHARE = 0.01
 POOL = 600
 """The strongest of a kind and category, of which a user has seen some."""
 POOLS_MAX = 100
+FEW = 2_000
+"""Up to here it is quicker to compare every item that passes than to go through the text index."""
 STRENGTH = COLUMNS.index("heat_7d")
 
 Floats = NDArray[np.float32]
@@ -62,6 +64,7 @@ class Shelf:
         self._nearest_since_s = clock()
         self._changed = 0
         self._pools = Lru[Filter, Ints](POOLS_MAX)
+        self._few = Lru[Filter, list[str] | None](POOLS_MAX)
 
     def ids(self, numbers: Ints) -> list[str]:
         """Item ids of these numbers."""
@@ -135,6 +138,15 @@ class Shelf:
             fits &= fitting(table, wanted, rows)
         return np.asarray(rows[fits])
 
+    def few(self, wanted: Filter) -> list[str] | None:
+        """All items that pass, where these are at most FEW; else None."""
+        found = self._few.find([wanted])
+        if not found:
+            rows = self.matching(wanted)
+            found = {wanted: self.ids(rows) if len(rows) <= FEW else None}
+            self._few.put(found)
+        return found[wanted]
+
     def unfit(self, wanted: Filter) -> Ints:
         """Numbers of all items that do not pass."""
         return np.flatnonzero(~fitting(self.table, wanted, np.arange(len(self.table))))
@@ -145,6 +157,7 @@ class Shelf:
         self.details.drop(items)
         self._nearest.drop(items)
         self._pools.clear()
+        self._few.clear()
         self._changed += len(items)
         grown_old = self._clock() - self._nearest_since_s > NEAREST_FRESH_MIN_S
         if grown_old and self._changed > CHANGED_SHARE * len(self.table):

@@ -125,11 +125,19 @@ Nearest = list[tuple[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which items are looked for."""
+    """Which items are looked for.
+
+    Attributes:
+        filter: what they must be.
+        exclude: these never.
+        exclude_seen: nor what the user has seen.
+        only: all that pass, where these are few: the search is exact then, and needs no index.
+    """
 
     filter: Filter = ANY
     exclude: Sequence[str] = ()
     exclude_seen: bool = True
+    only: Sequence[str] | None = None
 
     @property
     def anything(self) -> bool:
@@ -146,6 +154,7 @@ class Wanted:
             "price_min": price_min,
             "price_max": price_max,
             "exclude": list(self.exclude) or None,
+            "only": None if self.only is None else list(self.only),
         }
 
 

@@ -57,6 +57,7 @@ and (%(tags)s::text[] is null or tags && %(tags)s)
 and (%(price_min)s::float8 is null or price >= %(price_min)s)
 and (%(price_max)s::float8 is null or price <= %(price_max)s)
 and (%(exclude)s::text[] is null or item_id <> all(%(exclude)s))
+and (%(only)s::text[] is null or item_id = any(%(only)s))
 
 -- still_hidden --
 -- Which of these items the user hid, disliked or bought.

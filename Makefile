@@ -23,7 +23,7 @@ DATA ?= ../shared/data/movietweetings
 QUALITY ?= build/quality
 EVALUATE_ARGS ?= --baselines
 
-.PHONY: help install tools chromium run test test-ops test-web test-faults soak ops-tools evaluate bench lint lock lock-check dashboards schemas
+.PHONY: help install tools chromium run test test-ops test-web test-faults soak ops-tools evaluate bench bench-api lint lock lock-check dashboards schemas
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -75,6 +75,10 @@ chromium:  ## Install what the browser tests run in, from Debian; without it the
 
 bench: tools  ## Measure every flow beside its floor, ten minutes; BENCH_ARGS=--quick: one
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-api: tools  ## Measure warm, 304 and cold lists beside floors, with wrk; BENCH_ARGS=--quick
+	@command -v wrk >/dev/null || { echo "make bench-api: wrk is missing: apt-get install wrk" >&2; exit 2; }
+	@$(BIN)/python -m benchmarks.api $(BENCH_ARGS)
 
 lint: tools  ## Check style, format, types and imports
 	$(BIN)/ruff check

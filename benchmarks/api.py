@@ -235,7 +235,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="of a burst")
     parser.add_argument("--warm-up", type=int, default=20, help="seconds of cold requests before")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a small site, short bursts")
     options = parser.parse_args()
+    if options.quick:
+        options.items, options.users, options.runs = 5_000, 5_000, 1
+        options.seconds, options.warm_up = 2, 5
     if shutil.which("wrk") is None:
         parser.exit(2, "make bench-api: wrk is missing: apt-get install wrk\n")
     run(options)

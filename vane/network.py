@@ -112,7 +112,7 @@ class NetworkRanker:
         seed: int,
         grown: Callable[[float], None] = lambda _share: None,
     ) -> "NetworkRanker":
-        """Fit on these lists, 41 candidates each: 8,000 take 5 s of one core.
+        """Fit on these lists, 41 candidates each: 8,000 take 4 s of one core.
 
         The same lists and seed give the same network.
 

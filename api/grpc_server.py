@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -70,6 +71,7 @@ async def serve_services(
     names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     _listen(server, address, services.settings)
+    await _tell(states, HealthCheckResponse.NOT_SERVING)
     await server.start()
     following = asyncio.create_task(_follow_health(services, states))
     ready()
@@ -105,6 +107,10 @@ async def _follow_health(services: Services, states: health.aio.HealthServicer) 
     while True:
         ready, _ = await readiness(services)
         serving = HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING
-        for name in NAMES:
-            await states.set(name, serving)
+        await _tell(states, serving)
         await asyncio.sleep(HEALTH_EVERY_S)
+
+
+async def _tell(states: health.aio.HealthServicer, status: Any) -> None:
+    for name in NAMES:
+        await states.set(name, status)

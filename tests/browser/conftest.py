@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from tests.browser.catalogue import write_catalogue
 from tests.running import VANE, RunningUp
+from vane.embedded.broker import free_port
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -65,6 +67,46 @@ def account(site: str) -> str:
     email = f"{os.urandom(6).hex()}@example.com"
     assert httpx.post(f"{site}/v1/accounts", json={"email": email}).status_code == 201
     return email
+
+
+class OwnApi:
+    """An API process of the test's own, always on the same port."""
+
+    def __init__(self, up: RunningUp, **environ: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environ = environ | {"VANE_DATA_DIR": str(up.data_dir)}
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "vane", "api", "--port", str(self.port)]
+        environ = os.environ | self._environ
+        self._process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline().startswith("serving on")
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+
+@pytest.fixture
+def own_api(vane_up: RunningUp, site: str) -> Iterator[OwnApi]:
+    """An API on the same data, to be stopped and started."""
+    api = OwnApi(vane_up)
+    api.start()
+    yield api
+    api.stop()
+
+
+@pytest.fixture
+def closed_api(vane_up: RunningUp, site: str) -> Iterator[OwnApi]:
+    """An API with access by keys on the same data."""
+    api = OwnApi(vane_up, VANE_ACCESS="keys")
+    api.start()
+    yield api
+    api.stop()
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ from confluent_kafka import Consumer, TopicPartition
 from playwright.sync_api import Page, Route, expect
 
 from schemas.events import RecommendationLog
-from tests.browser.conftest import OpenPage
-from tests.browser.test_connection import OwnApi
+from tests.browser.conftest import OpenPage, OwnApi
 from tests.browser.test_feed import cards
 from tests.running import RunningUp, wait_until
 
@@ -36,14 +34,6 @@ HIDE_FIRST = """() => {
 @pytest.fixture
 def user() -> str:
     return f"reader {uuid.uuid4().hex}"
-
-
-@pytest.fixture
-def own_api(vane_up: RunningUp, site: str) -> Iterator[OwnApi]:
-    api = OwnApi(vane_up)
-    api.start()
-    yield api
-    api.stop()
 
 
 def client(page: Page, user: str) -> Page:

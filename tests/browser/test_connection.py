@@ -1,50 +1,13 @@
 """An API that goes away and comes back, and two tabs."""
 
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, OwnApi
 from tests.browser.test_feed import cards, log_in
-from tests.running import RunningUp
-from vane.embedded.broker import free_port
 
 AWAY = re.compile("Vane does not answer")
-
-
-class OwnApi:
-    """An API process of the test's own, always on the same port."""
-
-    def __init__(self, up: RunningUp, **environ: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._environ = environ | {"VANE_DATA_DIR": str(up.data_dir)}
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "vane", "api", "--port", str(self.port)]
-        environ = os.environ | self._environ
-        self._process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline().startswith("serving on")
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-
-@pytest.fixture
-def own_api(vane_up: RunningUp, site: str) -> Iterator[OwnApi]:
-    api = OwnApi(vane_up)
-    api.start()
-    yield api
-    api.stop()
 
 
 def test_an_api_that_is_away_is_said_and_what_was_done_meanwhile_counts(

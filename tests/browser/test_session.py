@@ -1,24 +1,10 @@
 """From a visitor to an account, and the page where every call needs a token."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage
-from tests.browser.test_connection import OwnApi
+from tests.browser.conftest import OpenPage, OwnApi
 from tests.browser.test_feed import cards, log_in
-from tests.running import RunningUp
-
-
-@pytest.fixture
-def closed_api(vane_up: RunningUp, site: str) -> Iterator[OwnApi]:
-    """An API with access by keys on the same data."""
-    api = OwnApi(vane_up, VANE_ACCESS="keys")
-    api.start()
-    yield api
-    api.stop()
 
 
 def user_of(page: Page) -> str:

@@ -82,7 +82,7 @@ export class BasketView {
     }
   }
 
-  /** One purchase after the other; what could not be told stays in the basket. */
+  /** One purchase after the other. */
   async #checkOut() {
     const { basket, shell } = this.#app;
     const wanted = [...basket.items];

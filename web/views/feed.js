@@ -89,8 +89,9 @@ export class FeedView {
   }
 
   #drawIntro() {
-    const { name } = this.#app.sessions;
-    const greeting = name ? `For you, ${name}` : "A feed that turns with every click";
+    const { current, name } = this.#app.sessions;
+    const whom = current?.persona ? `For somebody who likes ${name}` : `For you, ${name}`;
+    const greeting = name ? whom : "A feed that turns with every click";
     const tell =
       "Open, like or hide something: within a blink Vane has learned from it, " +
       "and this list moves before your eyes. No reload, no nightly batch.";

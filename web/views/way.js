@@ -4,12 +4,12 @@ import { h } from "../dom.js";
 import { reconcile } from "../flip.js";
 import { done, duration, titleOf } from "../format.js";
 
-const EVENTS_MAX = 4;
+const EVENTS_MAX = 3;
 const PUSHES_MAX = 20;
 /** What each time is the time of, and how it is known. */
 const STAGES = {
   taken: "Kafka has it: the answer to the event",
-  committed: "It counts: the answer to a call that waits for it (Vane-Applied)",
+  committed: "It counts: the answer to a call that waits for it, or the pushed list if that is faster",
   pushed: "The list that it changed has come by the stream",
 };
 
@@ -89,13 +89,19 @@ export class Way {
   #match(step) {
     if (step.version === null) return;
     const push = this.#pushes.find(({ version, at }) => version >= step.version && at >= step.sentAt);
-    if (push) step.reach("pushed", push.at);
+    if (!push) return;
+    step.reach("pushed", push.at);
+    step.times.committed = Math.min(step.times.committed, step.times.pushed);
   }
 
   #draw() {
     this.#empty.hidden = this.#steps.length > 0;
     const longest = Math.max(1, ...this.#steps.flatMap((step) => Object.values(step.times)));
-    reconcile(this.#list, this.#steps, { key: (step) => step.id, make: row, update: (element, step) => update(element, step, longest) });
+    reconcile(this.#list, this.#steps, {
+      key: (step) => step.id,
+      make: row,
+      update: (element, step) => update(element, step, longest),
+    });
   }
 }
 

@@ -90,38 +90,35 @@ def diversified(
     count = len(scores)
     spread = scores[0] - scores[-1] if count else 0.0
     relevance = (scores - scores[-1]) / spread if spread > 0 else np.zeros(count)
-    free = np.ones(count, bool)
-    closest = np.zeros(count)
+    worth, closest = (1 - rules.strength) * relevance, np.zeros(count)
+    barred, gone = np.zeros(count), np.zeros(count)  # -inf: may not come, is in the list
     taken = list[int]()
     groups = [_Group(authors, rules.author_share, limit)]
     groups += [_Group(categories, rules.category_share, limit)]
     for _ in range(min(limit, count)):
-        allowed = free & groups[0].open & groups[1].open
-        gain = (1 - rules.strength) * relevance - rules.strength * closest
-        best = int(np.argmax(np.where(allowed if allowed.any() else free, gain, -np.inf)))
+        gain = worth - rules.strength * closest
+        best = int(np.argmax(gain + barred))
+        if barred[best] < 0:  # only full groups are left, and will be
+            barred, groups = gone.copy(), []
+            best = int(np.argmax(gain + barred))
         taken.append(best)
-        free[best] = False
+        barred[best] = gone[best] = -np.inf
         for group in groups:
-            group.take(best)
+            if group.take(best):
+                barred[group.codes == group.codes[best]] = -np.inf
         np.maximum(closest, similar[best], out=closest)
     return np.array(taken, np.int64)
 
 
 class _Group:
-    """Places that the candidates of one author, or of one category, have taken.
-
-    Attributes:
-        open: (n,) whose group has places left.
-    """
+    """Places that the candidates of one author, or of one category, have taken."""
 
     def __init__(self, codes: Codes, share: float, limit: int) -> None:
-        self._codes = codes
+        self.codes = codes
         self._left = dict.fromkeys(codes.tolist(), max(1, int(np.ceil(share * limit))))
-        self.open = np.ones(len(codes), bool)
 
-    def take(self, row: int) -> None:
-        """A candidate is taken."""
-        code = int(self._codes[row])
+    def take(self, row: int) -> bool:
+        """A candidate is taken; whether its group is full now."""
+        code = int(self.codes[row])
         self._left[code] -= 1
-        if code >= 0 and self._left[code] == 0:
-            self.open &= self._codes != code
+        return code >= 0 and self._left[code] == 0

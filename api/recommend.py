@@ -181,7 +181,7 @@ def _whys(ranked: Ranked) -> list[_Why]:
 
 def _source_parts(ranked: Ranked) -> NDArray[np.float64]:
     """(m, len(SOURCES)): what each source adds to the linear score of the ranked items."""
-    added = ranked.model.linear.contributions(ranked.moment.features)[ranked.rows]
+    added = ranked.model.linear.contributions(ranked.moment.features, ranked.rows)
     return np.asarray(added @ _BELONGS)
 
 

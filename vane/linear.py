@@ -100,10 +100,10 @@ class LinearRanker:
         z = self._standardised(self._transformed(features))
         return np.asarray(z @ self._weights_of(self._activity(features)), np.float64)
 
-    def contributions(self, features: Floats) -> Doubles:
-        """What each feature adds to each score, (n, len(self.features))."""
-        z = self._standardised(self._transformed(features))
-        parts = np.zeros(features.shape)
+    def contributions(self, features: Floats, rows: NDArray[np.int64]) -> Doubles:
+        """What each feature adds to the scores of m of n candidates, (m, len(self.features))."""
+        z = self._standardised(self._transformed(features))[rows]
+        parts = np.zeros((len(rows), features.shape[1]))
         parts[:, self._used] = z * self._weights_of(self._activity(features))
         return parts
 

@@ -50,7 +50,7 @@ class Model:
             to the scores.
         """
         if self.network is None:
-            added = self.linear.contributions(features)[rows]
+            added = self.linear.contributions(features, rows)
             rest = np.zeros(len(rows))
         else:
             found = self.network.contributions(features[rows])

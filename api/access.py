@@ -44,7 +44,7 @@ RULES: Mapping[str, Rule] = {
     "GET /v1/users/{user_id:path}/profile": OWN,
     "POST /v1/users/{user_id:path}/merge": Rule("ingest", "path"),
     "GET /v1/users/{user_id:path}/export": Rule("admin", "path"),
-    "DELETE /v1/users/{user_id:path}": Rule("admin", "path"),
+    "DELETE /v1/users/{user_id}": Rule("admin", "path"),
     "GET /recommend/{user_id:path}": OWN,
     "GET /v1/items/{item_id:path}/similar": CATALOGUE,
     "GET /v1/items/{item_id:path}": CATALOGUE,

@@ -64,10 +64,10 @@ def documented(
     return described
 
 
-def documented_body(body: type[msgspec.Struct]) -> dict[str, Any]:
+def documented_body(body: type[msgspec.Struct], *, required: bool = True) -> dict[str, Any]:
     """OpenAPI's description of a request's body."""
     schema = {"$ref": SCHEMA_REF.format(name=body.__name__)}
-    return {"requestBody": {"required": True, "content": {JSON: {"schema": schema}}}}
+    return {"requestBody": {"required": required, "content": {JSON: {"schema": schema}}}}
 
 
 def _content(body: type[msgspec.Struct], media_type: str, description: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -102,5 +103,16 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, schemas = msgspec.json.schema_components(DOCUMENTED, ref_template=SCHEMA_REF)
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+        for operation in chain.from_iterable(map(dict.values, document["paths"].values())):
+            for parameter in operation.get("parameters", ()):
+                _never_null(parameter)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _never_null(parameter: dict[str, Any]) -> None:
+    """A parameter can be left out, and cannot be null, as FastAPI says of an optional one."""
+    kinds = parameter["schema"].pop("anyOf", [])
+    for kind in kinds:
+        if kind != {"type": "null"}:
+            parameter["schema"].update(kind)

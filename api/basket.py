@@ -37,7 +37,7 @@ Floats = NDArray[np.float32]
 @router.post(
     "/v1/recommendations",
     responses=documented(BasketRecommendations, 401, 403, 413, 422, 503),
-    openapi_extra=documented_body(BasketRequest),
+    openapi_extra=documented_body(BasketRequest, required=False),
 )
 async def post_recommendations(request: Request) -> Response:
     """What goes with a basket or an anonymous session, and with the user where one is named.

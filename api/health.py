@@ -5,6 +5,7 @@ from collections.abc import Awaitable
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import JSON, documented
@@ -46,7 +47,7 @@ async def readiness(services: Services) -> tuple[bool, dict[str, str]]:
     return all(found[name] == "ok" for name in NEEDED), found
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Prometheus' text format."""
     text = services_of(request).metrics.numbers.text()

@@ -30,6 +30,9 @@ async def post_impressions(request: Request) -> Response:
     """
     seen = await read_object(request, SeenList)
     user_id = checked_text("user_id", seen.user_id)
+    checked_text("request_id", seen.request_id)
+    for place, item in enumerate(seen.items):
+        checked_text(f"items[{place}].item_id", item.item_id)
     caller_of(request).require_user(user_id)
     services = services_of(request)
     await services.lists.seen([seen])

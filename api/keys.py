@@ -11,9 +11,10 @@ from fastapi import APIRouter, Path, Request, Response
 
 from api.answers import JSON, SCHEMA_REF, documented
 from api.body import read_object
+from api.params import checked_text
 from api.services import Services, services_of
 from schemas.events import SettingsHint
-from schemas.requests import KeyRequest, RotationRequest
+from schemas.requests import KEY_NAME_MAX, KeyRequest, RotationRequest
 from schemas.responses import ApiKey, ApiKeys, NewApiKey
 from vane.bus import SETTINGS
 from vane.store.connection import Connection, connect
@@ -49,6 +50,7 @@ async def get_keys(request: Request) -> Response:
 async def post_key(request: Request) -> Response:
     """Make a key; its secret is in this answer and nowhere else."""
     wanted = await read_object(request, KeyRequest)
+    checked_text("name", wanted.name, KEY_NAME_MAX)
     lifetime = None if wanted.expires_in_days is None else timedelta(days=wanted.expires_in_days)
     return await _made(
         request, lambda opened: create_key(opened, wanted.name, wanted.scopes, lifetime)

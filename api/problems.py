@@ -9,6 +9,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from schemas.responses import FieldError, Problem
 from vane.errors import (
@@ -90,7 +91,20 @@ async def _validation_error(_request: Request, error: Any) -> Response:
 
 async def _http_exception(request: Request, error: Any) -> Response:
     detail = f"{request.method} {request.url.path}: {error.detail}"
-    return problem_response(problem(error.status_code, detail), error.headers)
+    headers = error.headers
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods(request)))}
+    return problem_response(problem(error.status_code, detail), headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """All methods of the path: Starlette names those of the first route alone."""
+    return {
+        method
+        for route in request.app.router.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in getattr(route, "methods", None) or ()
+    }
 
 
 async def _defect(request: Request, error: Any) -> Response:

@@ -20,6 +20,7 @@ Label = Annotated[str, Meta(min_length=1, max_length=LABEL_CHARS_MAX, extra_json
 Labels = Annotated[list[Label], Meta(max_length=VALUES_MAX)]
 Price = Annotated[float, Meta(ge=0)]
 
+KEY_NAME_MAX = 200
 KEY_DAYS_MAX = 3_650
 GRACE_MINUTES, GRACE_MINUTES_MAX = 60, 30 * 1_440
 
@@ -52,7 +53,7 @@ class MergeRequest(Struct, frozen=True):
 class KeyRequest(Struct, frozen=True):
     """`POST /v1/admin/keys`."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200, extra_json_schema=NO_CONTROL)]
+    name: Annotated[str, Meta(min_length=1, max_length=KEY_NAME_MAX, extra_json_schema=NO_CONTROL)]
     scopes: Annotated[list[KeyScope], Meta(min_length=1, max_length=3)]
     expires_in_days: Annotated[int, Meta(ge=1, le=KEY_DAYS_MAX)] | None = None
 

@@ -204,7 +204,7 @@ def test_shares_add_up_to_the_score_of_the_network_too(api: Api, seed: Seed) -> 
     assert api.services.knowledge.model.network is not None
     for item in body.items:
         assert isinstance(item.components, dict)
-        assert sum(item.components.values()) == pytest.approx(item.score)
+        assert sum(item.components.values()) == pytest.approx(item.score, abs=1e-5)
         assert {"content_long", "popular_1d", "rest"} <= item.components.keys()
 
 

@@ -104,14 +104,21 @@ def rotate(
 
 
 @app.command()
-def revoke(key_id: KeyId, data_dir: DataDir = None) -> None:
+def revoke(
+    key_id: KeyId,
+    data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002 - a flag
+) -> None:
     """End a key; the API refuses it within seconds.
 
     Example: `vane keys revoke 3`
     """
     with _changing(data_dir) as connection:
         revoke_key(connection, key_id)
-    typer.echo(f"key {key_id} is revoked")
+    if as_json:
+        print_json({"revoked": key_id})
+    else:
+        typer.echo(f"key {key_id} is revoked")
 
 
 @contextmanager

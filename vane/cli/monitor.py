@@ -42,9 +42,9 @@ def monitor(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Watch the whole installation: lag, servers, tables, audits; serves /metrics.
+    """Watch the whole installation, for Prometheus.
 
-    One for an installation is enough; it only reads, but for the events of the canary.
+    Lag from outside, servers, tables, audits, and a canary; served at /metrics. One for an installation is enough; it only reads, but for the events of the canary.
 
     Example: `vane monitor --metrics-port 9405`
     """

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from api.shelf import Shelf, known_numbers, strongest
 from vane.filters import ANY, Boost, Filter
+from vane.following import Followed
 from vane.item_table import ItemTable
-from vane.retrieval import RECENT, WANTED, Followed, Taste, candidates, closest
+from vane.retrieval import RECENT, WANTED, Taste, candidates, closest
 from vane.store.moments import About, PastEvent
 
 BOOSTED = 40

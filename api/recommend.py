@@ -22,8 +22,9 @@ from schemas.responses import (
 from schemas.responses import RecentItem as RecentItemBody
 from vane import reasons
 from vane.features import FEATURES
+from vane.following import FOLLOWED
 from vane.ranking import part_of
-from vane.retrieval import CONTENT, FOLLOWED, SOURCES
+from vane.retrieval import CONTENT, SOURCES
 from vane.store.serving import Affinity, Detail, ServingStore
 
 AFFINITIES_MAX = 20

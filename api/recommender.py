@@ -16,14 +16,12 @@ from schemas.responses import Recommendations
 from vane.diversity import diversified, pool_size, similarity, visits
 from vane.features import features
 from vane.filters import ANY, Boost, Filter, boosted
+from vane.following import FOLLOWED_RECENT, Neighbours, follow
 from vane.ranking import Model
 from vane.retrieval import (
     CLOSEST_CONTENT,
-    FOLLOWED_RECENT,
-    Neighbours,
     Sources,
     Taste,
-    follow,
     sources,
 )
 from vane.settings import Settings
@@ -174,7 +172,7 @@ class Recommender:
             store, recent[:FOLLOWED_RECENT], recent[:CLOSEST_CONTENT], known.written
         )
         now_us = max([self.knowledge.now_us(), *taste.recent_us[:1].tolist()])
-        followed = follow(shelf.table, taste, neighbours, now_us)
+        followed = follow(shelf.table, taste.recent, neighbours, now_us)
         if numbers is None:
             lists = content_lists(shelf.table, taste, known, nearest)
             wish = Wish(query.limit, query.filter, query.exclude, query.boosts)

@@ -14,10 +14,10 @@ from api.contents import Contents, Details
 from api.cursor import Fingerprints
 from api.labels import Labels
 from vane.filters import ANY, Filter, fitting
+from vane.following import Neighbours
 from vane.item_table import ItemTable
 from vane.lru import Lru
 from vane.popularity import COLD, COLUMNS
-from vane.retrieval import Neighbours
 from vane.store.moments import NOT_WRITTEN, Nearest, NeighbourRow, around
 from vane.store.serving import DIMENSION, ServingStore
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.retrieval import Neighbours
+from vane.following import Neighbours
 from vane.tuning import Diversity
 
 POOL_ITEMS = 50

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vane.covisitation import HELD_MAX, NEIGHBOURS_MAX
+from vane.following import Neighbours
 from vane.histories import LookBack
 from vane.pairs import HALF_LIVES_US, KINDS, NEXT, NEXT_PLACES, PLACE_DECAY
-from vane.retrieval import Neighbours
 
 Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]

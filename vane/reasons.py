@@ -5,7 +5,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.retrieval import ARRIVALS, CATEGORY, CONTENT, FOLLOWED, POPULAR, SEGMENT, SOURCES
+from vane.following import FOLLOWED
+from vane.retrieval import ARRIVALS, CATEGORY, CONTENT, POPULAR, SEGMENT, SOURCES
 
 CAUSE_COSINE_MIN = 0.05
 """An item this much like one of the user's past, both seen from the mean item, may name it."""

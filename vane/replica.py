@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vane.features import features
+from vane.following import FOLLOWED_RECENT, Neighbours
 from vane.histories import ACT, Histories
 from vane.item_table import ItemTable
 from vane.nearest import NearestItems
 from vane.pair_rows import PairRows
 from vane.popularity import aggregate
 from vane.preference import NEVER_US
-from vane.retrieval import FOLLOWED_RECENT, RECENT, Neighbours, Sources, Taste, retrieve
+from vane.retrieval import RECENT, Sources, Taste, retrieve
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]

@@ -6,6 +6,7 @@ import { href } from "../router.js";
 import { card } from "./card.js";
 
 const LIMIT = 12;
+const SHOWN_MAX = 3;
 const AHEAD_PX = 500;
 const GONE = 410;
 
@@ -96,7 +97,7 @@ export class DiscoverView {
 
 /** @param {any[]} embeds @returns {HTMLElement} */
 function shown(embeds) {
-  const links = embeds.map((item) =>
+  const links = embeds.slice(0, SHOWN_MAX).map((item) =>
     h("li", {}, h("a", { href: href(["item", item.item_id]) }, titleOf(item))),
   );
   return h("ul", { class: "embeds", role: "list", "aria-label": "Shown in it" }, links);

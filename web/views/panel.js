@@ -7,7 +7,7 @@ import { href } from "../router.js";
 import { Taste } from "./taste.js";
 
 const RECENT_MAX = 5;
-const NEXT_MAX = 5;
+const NEXT_MAX = 3;
 
 /** The page's side. */
 export class Panel {

@@ -4,7 +4,7 @@ import { h } from "../dom.js";
 import { reconcile } from "../flip.js";
 
 const CATEGORIES_MAX = 5;
-const TAGS_MAX = 6;
+const TAGS_MAX = 5;
 
 /** The section of the page's side. */
 export class Taste {

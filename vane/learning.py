@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from vane.evaluation import NOT_LISTED, per_target, rank
 from vane.linear import Doubles, Features, Floats, Ints, LabelledList, LinearRanker
@@ -91,7 +92,8 @@ def strong_actions(counts: Mapping[str, int], weights: Mapping[str, float]) -> f
     """The actions that make an event a target: all positive ones but the weakest of several.
 
     Args:
-        counts: events by action.
+        counts: first touches of items by users, by action: where a click always follows a view of
+            the same item, a click tells nothing of what to show, and the view does.
         weights: of the actions.
     """
     positive = {name: weights.get(name, 0.0) for name, count in counts.items() if count > 0}
@@ -100,6 +102,14 @@ def strong_actions(counts: Mapping[str, int], weights: Mapping[str, float]) -> f
     strong = {name for name, weight in positive.items() if weight > lowest}
     enough = STRONG_SHARE_MIN * sum(counts[name] for name in positive)
     return frozenset(strong if sum(counts[name] for name in strong) > enough else positive)
+
+
+def first_touches(users: Ints, items: Ints) -> NDArray[np.bool_]:
+    """Which events are the first of their user on their item, (n,), in the order given."""
+    pairs = (users.astype(np.int64) << 32) | items
+    first = np.zeros(len(pairs), np.bool_)
+    first[np.unique(pairs, return_index=True)[1]] = True
+    return first
 
 
 class Lists:

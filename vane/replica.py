@@ -137,6 +137,11 @@ class Replica:
         known = self._users.get(user)
         return known is not None and item not in known.touched and item not in known.out
 
+    def has_touched(self, user: int, item: int) -> bool:
+        """Whether the user did anything with the item, as far as it is remembered."""
+        known = self._users.get(user)
+        return known is not None and (item in known.touched or item in known.out)
+
     def taste(self, user: int) -> Taste:
         """The user as serving would read it."""
         known = self._users.get(user) or _User()

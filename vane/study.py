@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vane.item_table import ItemTable
-from vane.learning import strong_actions
+from vane.learning import first_touches, strong_actions
 from vane.replica import Events, Replica
 from vane.settings import Settings
 from vane.store.connection import Connection
@@ -25,7 +25,7 @@ class Study:
     Attributes:
         replica: to apply events to.
         tuning: as it was at the beginning.
-        actions: how many events of each action were seen.
+        actions: how many first touches of an item by a user were of each action.
     """
 
     def __init__(self, connection: Connection, tuning: Tuning, *, by_event_clock: bool) -> None:
@@ -55,10 +55,7 @@ class Study:
     def events(self, blocks: Sequence[Acts]) -> tuple[Events, NDArray[np.bool_]]:
         """The acts of all blocks in the order of time, and which of them may be targets, (n,)."""
         names = [action for acts in blocks for action in acts.actions]
-        self.actions.update(names)
-        strong = strong_actions(self.actions, self.tuning.action_weights)
         weight = np.concatenate([acts.weight for acts in blocks] or [np.zeros(0)])
-        wanted = np.array([name in strong for name in names], np.bool_) & (weight > 0)
         users, table = self._users, self.replica.table
         found = Events(
             user=np.array(
@@ -70,6 +67,15 @@ class Study:
             weight=weight,
             excluding=np.concatenate([acts.excludes for acts in blocks] or [np.zeros(0, np.bool_)]),
         )
+        first = first_touches(found.user, found.item)
+        touched = map(self.replica.has_touched, found.user.tolist(), found.item.tolist())
+        self.actions.update(
+            name
+            for name, new, known in zip(names, first, touched, strict=True)
+            if new and not known
+        )
+        strong = strong_actions(self.actions, self.tuning.action_weights)
+        wanted = np.array([name in strong for name in names], np.bool_) & (weight > 0)
         order = np.argsort(found.ts_us, kind="stable")
         columns = (getattr(found, name)[order] for name in Events.__slots__)
         return Events(*columns), wanted[order]

@@ -18,7 +18,7 @@ from vane.errors import InvalidEvent, UsageError
 from vane.evaluation import positive_actions
 from vane.interaction import decode_plain, event_weight, timestamp_us
 from vane.item_table import ItemTable
-from vane.learning import strong_actions
+from vane.learning import first_touches, strong_actions
 from vane.replica import Events
 from vane.settings import Settings
 from vane.tuning import Tuning
@@ -104,7 +104,8 @@ def read_site_log(
     )
     may_be_shown = np.zeros(len(number), np.bool_)
     may_be_shown[: len(catalogue)] = [item.available for item in catalogue]
-    early = Counter(actions[: round(share * len(actions))])
+    first = first_touches(found.user, found.item)[: round(share * len(actions))]
+    early = Counter(action for action, new in zip(actions, first, strict=False) if new)
     strong = strong_actions(early, tuning.action_weights)
     return SiteLog(
         catalogue=catalogue,

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from confluent_kafka import Producer as RawProducer
 
 from grafana.dashboards import DASHBOARDS
 from grafana.generate import RULES
@@ -27,7 +28,11 @@ pytestmark = pytest.mark.ops
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[RunningUp]:
-    fast = {"VANE_MONITOR_INTERVAL_MS": "1000", "VANE_CANARY_INTERVAL_MS": "1000"}
+    fast = {
+        "VANE_MONITOR_INTERVAL_MS": "1000",
+        "VANE_CANARY_INTERVAL_MS": "1000",
+        "VANE_LEARNING_PUBLISH_MS": "1000",
+    }
     with RunningUp("--no-demo", "--simulate", "20", environ=fast) as running:
         running.wait_ready()
         load(running)
@@ -45,13 +50,9 @@ def load(running: RunningUp) -> None:
     api = running.endpoints.api
     wait_until(lambda: httpx.get(f"{api}/v1/items/i1").status_code == 200, 60, "items")
     wrong = {"event_id": "w", "user_id": "u", "item_id": "i1", "action": "blink", "ts": time.time()}
-    raw_producer(running).produce("user-interactions", json.dumps(wrong), "u")
-
-
-def raw_producer(running: RunningUp) -> Any:
-    from confluent_kafka import Producer as Raw  # noqa: PLC0415 - sends what ours would refuse
-
-    return Raw({"bootstrap.servers": running.endpoints.kafka, "linger.ms": 0})
+    raw = RawProducer({"bootstrap.servers": running.endpoints.kafka})  # ours would refuse it
+    raw.produce("user-interactions", json.dumps(wrong), "u")
+    assert raw.flush(30) == 0
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def log_in(page: Page, url: str) -> None:
 def like(page: Page) -> None:
     """Like the first results of some searches."""
     for text in TASTE:
-        page.get_by_role("searchbox").fill(text)
+        page.get_by_role("combobox", name="Search").fill(text)
         page.wait_for_function("(text) => document.title.includes(text)", arg=text)
         page.wait_for_selector("[aria-label=Results] .card")
         for index in range(LIKES):
@@ -64,7 +64,7 @@ def draw(browser: Browser, url: str) -> None:
     page = open_page(browser, DESKTOP)
     log_in(page, url)
     like(page)
-    page.get_by_role("searchbox").fill("Scoda")
+    page.get_by_role("combobox", name="Search").fill("Scoda")
     page.get_by_text("you typed “Scoda”").wait_for()
     save(page, "search")
     page.get_by_role("link", name="Vane, to your feed").click()
@@ -74,7 +74,7 @@ def draw(browser: Browser, url: str) -> None:
     page.wait_for_function("document.querySelector('.fresh') === null")
     page.evaluate("scrollTo(0, 0)")
     save(page, "feed")
-    page.locator(".card[data-key]").first.get_by_role("link").click()
+    page.locator(".card[data-key] .card-link").first.click()
     page.get_by_role("list", name="Similar items").wait_for()
     page.get_by_role("status").get_by_text("after your click").wait_for()
     save(page, "detail")

@@ -49,7 +49,10 @@ def test_a_basket_from_card_and_item_goes_with_others_and_is_bought(open_page: O
     card.get_by_role("button", name="Add to basket").click()
     other = "skoda-superb" if key != "skoda-superb" else "volvo-v60"
     add_to_basket(page, other)
-    page.get_by_role("link", name="Basket (2)").click()
+    with page.expect_request("**/v1/recommendations") as asked:
+        page.get_by_role("link", name="Basket (2)").click()
+    body: Any = asked.value.post_data_json
+    assert body["items"] == [key, other]
     lines = page.get_by_role("list", name="In your basket").get_by_role("listitem")
     expect(lines).to_have_count(2)
     expect(lines.first).to_contain_text(title)

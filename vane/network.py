@@ -138,12 +138,12 @@ class NetworkRanker:
                 grown((done * a_round + step + 1) / (rounds * a_round))
         return ranker
 
-    def scores(self, features: Floats) -> Doubles:
+    def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, features (n, len(self.features)); higher is better."""
         scores = self._forward(self._standardised(features), _NONE_DROPPED)[2]
         return np.asarray(scores.mean(axis=0), np.float64)
 
-    def contributions(self, features: Floats) -> Doubles:
+    def contributions(self, features: Features) -> Doubles:
         """What each feature adds to each score, and last the rest, (n, F + 1).
 
         Rectified units are linear around each candidate: weight there times feature.
@@ -188,7 +188,7 @@ class NetworkRanker:
         ]
         return cls(features, content.lists, columns[0], columns[1], _Layers(*columns[2:]))
 
-    def _standardised(self, features: Floats) -> Floats:
+    def _standardised(self, features: Features) -> Floats:
         moved = _transformed(features, self._ranks, self._shares)
         moved -= self._centre
         moved *= self._scale

@@ -95,12 +95,12 @@ class LinearRanker:
         """Names of the features that can order candidates, as `weights` has them."""
         return tuple(np.array(self.features, object)[self._used].tolist())
 
-    def scores(self, features: Floats) -> Doubles:
+    def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, features (n, len(self.features)); higher is better."""
         z = self._standardised(self._transformed(features))
         return np.asarray(z @ self._weights_of(self._activity(features)), np.float64)
 
-    def contributions(self, features: Floats, rows: NDArray[np.int64]) -> Doubles:
+    def contributions(self, features: Features, rows: NDArray[np.int64]) -> Doubles:
         """What each feature adds to the scores of m of n candidates, (m, len(self.features))."""
         z = self._standardised(self._transformed(features))[rows]
         parts = np.zeros((len(rows), features.shape[1]))

@@ -10,6 +10,7 @@ weights and by the units that they did without; their mean is better than any of
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from msgspec import Struct
@@ -173,7 +174,7 @@ class NetworkRanker:
         return pack(KIND, self.features, _Content(self.lists, shapes, weights))
 
     @classmethod
-    def from_bytes(cls, data: bytes, features: Sequence[str]) -> "NetworkRanker":
+    def from_bytes(cls, data: bytes, features: Sequence[str]) -> Self:
         """The ranker that `to_bytes` was called on.
 
         Raises:

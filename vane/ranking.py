@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.linear import LinearRanker
+from vane.linear import Features, LinearRanker
 from vane.network import NetworkRanker
 
 Doubles = NDArray[np.float64]
@@ -34,11 +34,11 @@ class Model:
         """Changes whenever the same candidates could be ranked differently."""
         return f"{self.linear_version}.{self.network_version}"
 
-    def scores(self, features: Floats) -> Doubles:
+    def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, higher is better."""
         return (self.network or self.linear).scores(features)
 
-    def contributions(self, features: Floats, rows: NDArray[np.int64]) -> dict[str, Doubles]:
+    def contributions(self, features: Features, rows: NDArray[np.int64]) -> dict[str, Doubles]:
         """What each source, item or user feature adds to the scores of some candidates.
 
         Args:

@@ -20,7 +20,8 @@ TOO_STRICT = "positive_data_acceptance"
 def test_schemathesis_finds_nothing(api: Api, seed: Seed) -> None:
     for number in range(5):
         seed.item(f"i{number}")
-    command = [SCHEMATHESIS, "run", f"{api.client.base_url}/openapi.json", "--seed", "1"]
+    command: list[str | Path] = [SCHEMATHESIS, "run", f"{api.client.base_url}/openapi.json"]
+    command += ["--seed", "1"]
     command += ["--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--no-color"]
     command += ["--exclude-checks", TOO_STRICT, "--continue-on-failure"]
     command += ["--suppress-health-check", "all", "--request-timeout", "20"]

@@ -27,7 +27,12 @@ def test_a_change_from_elsewhere_comes_by_the_stream_and_nothing_is_asked(
     page = open_page()
     cards(page)
     asked: list[Request] = []
-    page.on("request", lambda request: LISTS.search(request.url) and asked.append(request))
+
+    def note(request: Request) -> None:
+        if LISTS.search(request.url):
+            asked.append(request)
+
+    page.on("request", note)
     page.wait_for_timeout(2_500)
     key = hide_elsewhere(page, site)
     expect(page.locator(f'.card[data-key="{key}"]')).to_have_count(0, timeout=3_000)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from threading import Event
+from typing import Self
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from flows.teacher import Teacher
 from tests.integration.test_tune import fill
 from tests.running import wait_until
 from vane.features import FEATURES
-from vane.linear import Doubles, Floats, LabelledList, LinearRanker
+from vane.linear import Doubles, Features, LabelledList, LinearRanker
 from vane.network import NetworkRanker
 from vane.ranking import Model
 from vane.settings import Settings, variable
@@ -150,10 +151,10 @@ class _Oracle(NetworkRanker):
     sign = 1.0
 
     @classmethod
-    def fit(cls, *_: object, **__: object) -> "_Oracle":
+    def fit(cls, *_: object, **__: object) -> Self:
         return cls.from_bytes(network(1).to_bytes(), FEATURES)
 
-    def scores(self, features: Floats) -> Doubles:
+    def scores(self, features: Features) -> Doubles:
         return 100.0 * self.sign * features[:, FEATURES.index("share_next")].astype(float)
 
 

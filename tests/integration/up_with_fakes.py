@@ -48,5 +48,5 @@ def command(*arguments: str) -> list[str]:
 if sys.argv[1] == "stand-in":
     stand_in(sys.argv[2])
 else:
-    vane.cli.machine.own_command = command
+    vars(vane.cli.machine)["own_command"] = command
     vane.cli.main()

@@ -9,7 +9,7 @@ from vane.covisitation import HELD_MAX, NEIGHBOURS_MAX, Covisitation
 from vane.features import FEATURES, features
 from vane.histories import ACT, Histories
 from vane.learning import Learner
-from vane.linear import LinearRanker
+from vane.linear import Features, LinearRanker
 from vane.pair_rows import PairRows
 from vane.pairs import NEXT, increments
 from vane.ranking import Model
@@ -24,7 +24,7 @@ def replica(*, texts: bool = False) -> Replica:
     return Replica(logs.catalogue(ITEMS), logs.texts(ITEMS) if texts else None)
 
 
-def lists(log: Events, targets: NDArray[np.int64], *, texts: bool) -> list[NDArray[np.float32]]:
+def lists(log: Events, targets: NDArray[np.int64], *, texts: bool) -> list[Features]:
     learner = Learner(replica(texts=texts), Model(LinearRanker(FEATURES)), 1)
     learner.take(log, targets)
     return [observed.features for observed, _ in learner.lists._newest]

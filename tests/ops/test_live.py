@@ -69,7 +69,7 @@ def prometheus(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     path = folder / "prometheus.yml"
     path.write_text(yaml.safe_dump(config))
-    command = [
+    command: list[str | Path] = [
         ROOT / "build" / "bin" / "prometheus",
         f"--config.file={path}",
         f"--storage.tsdb.path={folder / 'data'}",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vane.errors import UnusableModel
-from vane.linear import ACTIVITY_LIMITS, LabelledList, LinearRanker
+from vane.linear import ACTIVITY_LIMITS, Features, LabelledList, LinearRanker
 from vane.network import NetworkRanker
 from vane.ranking import Doubles, Floats, Model
 
@@ -16,11 +16,11 @@ AGE = FEATURES.index("item_age")
 Truth = Callable[[Floats], Doubles]
 
 
-def by_share(features: Floats) -> Doubles:
+def by_share(features: Features) -> Doubles:
     return np.asarray(8.0 * features[:, SHARE_A], np.float64)
 
 
-def by_bend(features: Floats) -> Doubles:
+def by_bend(features: Features) -> Doubles:
     """Items of middle age, and a little of a share: no line through the age finds them."""
     return np.asarray(by_share(features) / 4 - 60.0 * (features[:, AGE] - 0.5) ** 2, np.float64)
 
@@ -37,7 +37,7 @@ def some_lists(count: int, truth: Truth, seed: int = 0, candidates: int = 60) ->
     return found
 
 
-def reciprocal_rank(scores: Callable[[Floats], Doubles], lists: list[LabelledList]) -> float:
+def reciprocal_rank(scores: Callable[[Features], Doubles], lists: list[LabelledList]) -> float:
     return float(
         np.mean([1 / (1 + (s > s[p]).sum()) for s, p in ((scores(f), p) for f, p in lists)])
     )
@@ -79,7 +79,7 @@ def test_learning_finds_the_feature_that_tells() -> None:
 
 
 def test_users_of_each_activity_have_weights_of_their_own() -> None:
-    def truth(features: Floats) -> Doubles:
+    def truth(features: Features) -> Doubles:
         busy = features[0, -1] >= np.log1p(ACTIVITY_LIMITS[1])
         return by_share(features) if busy else np.asarray(-by_share(features))
 

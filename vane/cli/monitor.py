@@ -44,7 +44,8 @@ def monitor(
 ) -> None:
     """Watch the whole installation, for Prometheus.
 
-    Lag from outside, servers, tables, audits, and a canary; served at /metrics. One for an installation is enough; it only reads, but for the events of the canary.
+    Lag from outside, servers, tables, audits, and a canary; served at /metrics. One for an
+    installation is enough; it only reads, but for the events of the canary.
 
     Example: `vane monitor --metrics-port 9405`
     """

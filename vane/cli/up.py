@@ -16,10 +16,11 @@ from rich.text import Text
 
 from vane.cli.context import data_folder, refuse_event_clock
 from vane.cli.demo import DemoLoader
-from vane.cli.machine import FLOWS, Machine
+from vane.cli.machine import Machine
 from vane.embedded.broker import LOOPBACK, free_port
 from vane.embedded.folder import DataFolder
 from vane.errors import UsageError
+from vane.metrics import FLOWS
 from vane.settings import Settings, load_settings, with_access
 from vane.store.accounts import create_demo_accounts
 from vane.store.connection import connect

@@ -130,7 +130,7 @@ MODEL_AGE = Gauge(
     unit="seconds",
     meaning="Since the serving part of the ranking was activated.",
     processes=_MONITOR,
-    labels=(Label("part", "kind of model", ("linear", "trees", "network")),),
+    labels=(Label("part", "kind of model", ("linear", "network")),),
 )
 AUDITED_USERS = Counter(
     name="vane_audited_users_total",

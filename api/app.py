@@ -35,11 +35,15 @@ from api import (
 from api.access import allow_origins, guarded
 from api.answers import DOCUMENTED, SCHEMA_REF
 from api.callers import Callers
+from api.examples import EXAMPLES
 from api.front import Application, Front
 from api.page import page_router
 from api.services import open_services
 from vane.meter import serve_metrics
 from vane.settings import Settings
+
+FILLED_IN = ("event_id", "ts")
+"""Of an event that is posted; one on a topic must have them."""
 
 
 def create_app(settings: Settings, metrics_port: int = 0) -> FastAPI:
@@ -102,6 +106,10 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         _, schemas = msgspec.json.schema_components(DOCUMENTED, ref_template=SCHEMA_REF)
+        posted = schemas["InteractionEvent"]
+        posted["required"] = [n for n in posted["required"] if n not in FILLED_IN]
+        for name, example in EXAMPLES.items():
+            schemas[name]["examples"] = [example]
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
         for operation in chain.from_iterable(map(dict.values, document["paths"].values())):
             for parameter in operation.get("parameters", ()):

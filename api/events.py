@@ -25,7 +25,7 @@ _BATCH = {"type": "object", "properties": {"events": {"type": "array", "items": 
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {JSON: {"schema": {"oneOf": [_EVENT, _BATCH]}}},
+            "content": {JSON: {"schema": {"anyOf": [_EVENT, _BATCH]}}},
         }
     },
 )

@@ -19,6 +19,10 @@ VANE = (sys.executable, "-m", "vane")
 READY_TIMEOUT_S = 180.0
 
 
+COUNTED = {"VANE_CANARY_INTERVAL_MS": "0"}
+"""What tests count is what they sent."""
+
+
 class RunningUp:
     """One `vane up` in a folder that is deleted at the end, with all that it started.
 
@@ -43,7 +47,7 @@ class RunningUp:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environ or {})},
+                env={**os.environ, **COUNTED, **(environ or {})},
                 start_new_session=True,
             )
 

@@ -106,7 +106,9 @@ class Settings:
     )
     api_url: str = _setting("", "the API, for the canary of `vane monitor`; empty: no canary")
     api_key: str = _setting("", "key with which the canary calls it, with scopes read and ingest")
-    canary_interval_ms: int = _setting(10_000, "time between two events of the canary", 100, 3.6e6)
+    canary_interval_ms: int = _setting(
+        10_000, "time between two events of the canary of `vane monitor`; 0: none", 0, 3.6e6
+    )
     canary_limit_ms: int = _setting(1_000, "a list that shows it later is late", 10, 10_000)
     drain: Literal["chunk", "end"] = _setting(
         "chunk", "on SIGTERM a flow finishes its chunk, or reads to the end of its log"

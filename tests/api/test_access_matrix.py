@@ -149,7 +149,8 @@ def headers_of(settings: Settings) -> dict[str, dict[str, str]]:
 
 def target(path: str, rule: Rule, user: str = USER) -> str:
     """An address of a route, about a user."""
-    filled = path.replace("{user_id:path}", quote(user, safe="")).replace("{item_id:path}", "i")
+    filled = path.replace("user_id:path", "user_id").replace("{user_id}", quote(user, safe=""))
+    filled = filled.replace("{item_id:path}", "i")
     for name in ("item_id", "key_id", "name:path"):
         filled = filled.replace("{" + name + "}", "1")
     return filled + (f"?user_id={quote(user)}" if rule.tokens == "query" else "")

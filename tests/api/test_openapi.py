@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from api.access import RULES
+from api.answers import DOCUMENTED
+from api.examples import EXAMPLES
 from tests.api.conftest import ADMIN_KEY, Api
 from tests.api.seed import Seed
 from tests.support import unit_vectors
@@ -44,6 +47,13 @@ def test_every_route_is_documented_with_words_and_problems(api: Api) -> None:
         assert operation.get("description"), name
         if name.startswith(("POST /v1", "PUT /v1", "GET /v1/users", "GET /v1/admin")):
             assert "422" in operation["responses"] or "401" in operation["responses"], name
+
+
+def test_every_body_has_an_example() -> None:
+    documented = {kind.__name__: kind for kind in DOCUMENTED}
+    assert EXAMPLES.keys() == documented.keys()
+    for name, example in EXAMPLES.items():
+        assert msgspec.convert(example, documented[name]) is not None
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "PATCH"])

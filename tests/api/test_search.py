@@ -167,6 +167,7 @@ def test_filters_limit_and_availability(api: Api, shelf: Shelf) -> None:
     shelf({"a": "Car one", "b": "Car two"}, kind="ad", category="cars")
     shelf({"c": "Car three"}, kind="film", category="films")
     shelf({"d": "Car four"}, available=False)
+    api.sync()
     assert sorted(ids(search(api, "car"))) == ["a", "b", "c"]
     assert ids(search(api, "car", kind="film")) == ["c"]
     assert sorted(ids(search(api, "car", category="cars"))) == ["a", "b"]

@@ -43,7 +43,10 @@ GARBAGE = st.sampled_from([b"{", b"\xff", None, b"[" * 5_000, event("x", action=
 SHARES = st.sampled_from([Share(0, 1), Share(0, 2), Share(1, 2)])
 VECTORS = unit_vectors(4)
 STEPS = [(states, "write_states"), (interactions, "write_log")]
-TABLES = "log, stream_position, dead_letter, item_version, user_preference, interaction, pending"
+TABLES = (
+    "log, erasure, stream_position, dead_letter, item_version, user_preference, interaction,"
+    " pending"
+)
 
 
 class Crash(BaseException):

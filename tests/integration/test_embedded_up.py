@@ -19,7 +19,7 @@ from vane.kafka_admin import describe_topic
 from vane.store.positions import Counts, Stream, advance_position, open_log, take_position
 
 FAKES = (sys.executable, str(Path(__file__).with_name("up_with_fakes.py")))
-CHILDREN = {"api", "interactions", "catalog", "trends", "learning"}
+CHILDREN = {"api", "commands", "interactions", "catalog", "trends", "learning", "monitor"}
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_stops_api_then_flows_then_those_behind_them_and_leaves_nothing(
     assert (up.data_dir / "endpoints.json").stat().st_mode & 0o777 == 0o600
     assert up.stop() == 0, up.output()
     order = stops(journal)
-    assert order[0] == "api"
-    assert set(order[1:3]) == {"interactions", "catalog"}
-    assert set(order[3:]) == {"trends", "learning"}
+    assert order[:2] == ["monitor", "api"]
+    assert set(order[2:5]) == {"interactions", "catalog", "commands"}
+    assert set(order[5:]) == {"trends", "learning"}
     assert not [pid for pid in everything if parent_of(pid) is not None]
     assert not (up.data_dir / "endpoints.json").exists()
     assert not any(socket_folder(up.data_dir, name).exists() for name in ("postgres", "redis"))

@@ -86,7 +86,7 @@ def test_in_process_with_table_and_plot(files: tuple[Path, Path], tmp_path: Path
     assert found["vane"]["ratio"]["low"] > 1.5
     assert found["vane"]["diversity_10"] is None
     table = (out / "evaluation.md").read_text()
-    assert table.count("| popular") == 3
+    assert table.count("| popular") == 4
     assert "**vane**" in table
     assert (out / "evaluation.png").read_bytes().startswith(b"\x89PNG")
 

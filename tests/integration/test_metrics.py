@@ -66,6 +66,7 @@ def load(bootstrap: str) -> None:
         {**good[3], "event_id": "secret-wrong", "action": "secret"},
     ]
     produce(bootstrap, "user-interactions", [(str(each["user_id"]), each) for each in good + odd])
+    produce(bootstrap, "admin-commands", [("x", {"command_id": "c", "command": "blow", "ts": now})])
 
 
 class Scraper:
@@ -99,6 +100,8 @@ def test_every_process_exposes_its_part_of_the_list_under_load(fresh_up: Running
     for flow, count in (("interactions", EVENTS + 2), ("catalog", 5), ("trends", EVENTS)):
         wait_until(applied(flow, count), 60, flow)
     wait_until(applied("learning", EVENTS), 60, "learning")
+    letters = f'{FLOW_DEAD_LETTERS.name}{{field="command"'
+    wait_until(lambda: letters in httpx.get(endpoints.metrics["commands"]).text, 60, "commands")
 
     found = scrape("interactions")
     assert total(found, FLOW_MESSAGES, "duplicate") == 1
@@ -122,7 +125,7 @@ def test_every_process_exposes_its_part_of_the_list_under_load(fresh_up: Running
         found = scrape(flow)
         for part in parts:
             assert total(found, FLOW_TRANSACTION_SECONDS, flow, part) >= 1, (flow, part)
-        if flow != "learning":
+        if flow not in {"learning", "commands"}:
             assert total(found, FLOW_HINTS, flow, "sent") >= 1
     assert httpx.get(f"{endpoints.api}/v1/users/secret-1/recommendations").status_code == 200
     scrape("api")

@@ -41,7 +41,7 @@ def stand_in(name: str) -> None:
 
 
 def command(*arguments: str) -> list[str]:
-    name = arguments[0] if arguments[0] == "api" else arguments[1]
+    name = arguments[1] if arguments[0] == "flow" else arguments[0]
     return [sys.executable, __file__, "stand-in", name]
 
 

@@ -32,7 +32,7 @@ CLAIMS: dict[str, Any] = {
     "iss": "https://shop.example",
     "aud": "vane",
     "sub": "ada",
-    "exp": NOW + 60,
+    "exp": NOW + 86_400,
 }
 MAKERS: dict[str, Callable[[], Any]] = {
     "RS256": lambda: rsa.generate_private_key(65_537, 2_048),

@@ -77,7 +77,8 @@ def monitor(
 @contextmanager
 def _canary(settings: Settings, numbers: Meter, stop: Event) -> Iterator[None]:
     """Within, the canary runs in a thread; not on old logs, whose time is not ours."""
-    if not settings.api_url or settings.clock == "event":
+    off = settings.canary_interval_ms == 0 or settings.clock == "event"
+    if off or not settings.api_url:
         yield
         return
     api = Vane(settings.api_url, api_key=settings.api_key, timeout_s=API_TIMEOUT_S)

@@ -1,5 +1,6 @@
 """From a user to ranked items: what is known, candidates, features, scores, diversity."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,9 @@ from vane.store.serving import ServingStore, UserState, open_store
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
+
+AT_A_TIME = 3
+"""Lists that a process works on: more would take turns in its one thread, and all end late."""
 
 NOBODY = About(UserState(0, None, 0, 0), None, [], [], [], [], [])
 
@@ -136,6 +140,7 @@ class Recommender:
     def __init__(self, store: ServingStore, knowledge: Knowledge) -> None:
         self.store, self.knowledge = store, knowledge
         self.on_list: OnList | None = None
+        self._turns = asyncio.Semaphore(AT_A_TIME)
         self._shelf = Shelf(knowledge.table)
         knowledge.listeners.append(self._changed)
 
@@ -149,10 +154,11 @@ class Recommender:
 
         `known` replaces what PostgreSQL knows of the user.
         """
-        scored = await self.score(await self.moment(user_id, query, known), query)
-        pool = await self.best(scored, user_id, pool_size(query.limit))
-        rows, visited = self.diverse(scored, pool, query)
-        return scored.ranked(rows, visited)
+        async with self._turns:
+            scored = await self.score(await self.moment(user_id, query, known), query)
+            pool = await self.best(scored, user_id, pool_size(query.limit))
+            rows, visited = self.diverse(scored, pool, query)
+            return scored.ranked(rows, visited)
 
     async def moment(
         self,

@@ -32,6 +32,8 @@ class PairRows:
             ts_us: (n,) event times.
             look: what the histories say of the events.
         """
+        if not len(items):
+            return  # np.split always gives a part
         order = np.lexsort((look.place, look.event))
         others = np.split(
             look.other[order], np.searchsorted(look.event[order], np.arange(1, len(items)))

@@ -171,3 +171,13 @@ def test_a_row_stays_bounded_and_keeps_the_strongest() -> None:
     assert row is not None
     assert len(row.items) == NEIGHBOURS_MAX
     assert row.items[row.together[:, 0].argmax()] == 1
+
+
+def test_events_without_weight_alone_are_taken() -> None:
+    """Such as dislikes, or the canary's: nothing of them is popular or goes together."""
+    followed = replica()
+    one = np.ones(1, np.int64)
+    for weight in (0.0, -4.0):
+        followed.apply(Events(one, one, 10**15 * one, weight * one, np.zeros(1, np.bool_)))
+    assert followed.has_touched(1, 1)
+    assert followed.table.weight_sum[1] == 0

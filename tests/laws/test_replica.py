@@ -178,6 +178,6 @@ def test_events_without_weight_alone_are_taken() -> None:
     followed = replica()
     one = np.ones(1, np.int64)
     for weight in (0.0, -4.0):
-        followed.apply(Events(one, one, 10**15 * one, weight * one, np.zeros(1, np.bool_)))
+        followed.apply(Events(one, one, 10**15 * one, np.array([weight]), np.zeros(1, np.bool_)))
     assert followed.has_touched(1, 1)
     assert followed.table.weight_sum[1] == 0

@@ -19,8 +19,6 @@ from vane.settings import Settings
 from vane.store.connection import connect, translated
 from vane.store.positions import note_fenced
 
-FLOWS = ("interactions", "catalog", "trends", "learning", "commands")
-
 EPOCH_INTERVAL = timedelta(milliseconds=500)
 
 
@@ -28,7 +26,7 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
     """Build and run a flow; SIGTERM and SIGINT end it cleanly, behind a committed chunk.
 
     Args:
-        name: one of `FLOWS`.
+        name: one of `vane.metrics.FLOWS`.
         settings: of the servers and the flow.
         share: what this process reads.
         cluster: `host:port` of all processes of a Bytewax cluster, this one's at `share.index`;

@@ -47,12 +47,7 @@ class Publisher:
     """Publishes hints; blocks a second at most, and not again for a while after a failure."""
 
     def __init__(self, redis_url: str) -> None:
-        self._client = redis.Redis.from_url(
-            redis_url,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._client = _client(redis_url)
         self._paused_until = self._quiet_until = float("-inf")
 
     def publish(self, channel: str, message: msgspec.Struct) -> bool:
@@ -149,12 +144,7 @@ def redis_health(redis_url: str) -> RedisHealth:
     Raises:
         Unavailable: it does not answer within a second.
     """
-    client = redis.Redis.from_url(
-        redis_url,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+    client = _client(redis_url)
     try:
         told: Any = client.info()
     except (redis.RedisError, OSError) as error:
@@ -163,6 +153,16 @@ def redis_health(redis_url: str) -> RedisHealth:
         client.close()
     return RedisHealth(
         told["used_memory"], told["connected_clients"], told["total_commands_processed"]
+    )
+
+
+def _client(redis_url: str) -> redis.Redis:
+    """One that waits a second at most, and does not try again."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=SOCKET_TIMEOUT_S,
+        socket_connect_timeout=SOCKET_TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
     )
 
 

@@ -43,7 +43,7 @@ from vane.tuning import Tuning
 
 BASE = "popular, half-life 1 d"
 REFITS = 5
-"""Fits of each batch model and of the trees: at the start of the last part, and at equal steps."""
+"""Fits of each batch model and of the networks: where the last part begins, and at equal steps."""
 
 TARGETS_MIN = 2
 OWN_SEED = 1

@@ -9,6 +9,7 @@ SAMPLED_ROWS = 500
 """Of users, by estimate, that a sample looks at."""
 
 _SQL = load_queries("health")
+_TRENDS_LAG = load_queries("status")["trends_lag"]
 
 
 class StreamRow(NamedTuple):
@@ -84,7 +85,9 @@ def outcomes(connection: Connection) -> dict[str, tuple[int, ...]]:
 def contents(connection: Connection) -> Contents:
     """How much there is."""
     (row,) = _rows(connection, "contents")
-    return Contents(*row)
+    with translated():
+        ((trends_lag,),) = connection.execute(_TRENDS_LAG).fetchall()
+    return Contents(int(trends_lag), *row)
 
 
 def drift(connection: Connection, users: int) -> float:

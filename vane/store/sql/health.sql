@@ -13,12 +13,8 @@ select flow, sum(applied)::bigint, sum(dead_lettered)::bigint, sum(duplicates)::
 from stream_position where flow in ('interactions', 'catalog', 'commands') group by flow;
 
 -- contents --
--- Trends' lag, pending events, items and users. The oldest pending event is the first by its key.
-select (select coalesce(sum(applied) filter (where flow = 'interactions'), 0) - least(
-            coalesce(sum(applied) filter (where starts_with(flow, 'trends/')), 0),
-            coalesce(sum(applied) filter (where starts_with(flow, 'neighbours/')), 0))
-        from stream_position)::bigint as trends_lag,
-       (select count(*) from pending) as pending,
+-- Pending events, items and users. The oldest pending event is the first by its key.
+select (select count(*) from pending) as pending,
        (select coalesce(extract(epoch from now() - min(ts)), 0)::float8 from pending) as oldest_s,
        (select count(*) from item where available and content is not null) as available,
        (select count(*) from item where not available) as unavailable,

@@ -29,15 +29,17 @@ def blocks() -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def shop(vane_up: RunningUp, tmp_path: Path) -> RunningUp:
-    """Has some films of the demo, the one that README names too."""
+def shop(tmp_path: Path) -> Iterator[RunningUp]:
+    """A Vane of its own, as its lists are looked at: some films of the demo, that of README too."""
     films = [item for item in demo_items(date(2026, 1, 1)) if item.kind == "film"]
     chosen = [film for film in films if film.item_id == FILM] + films[:FILMS]
     file = tmp_path / "films.jsonl"
     file.write_bytes(b"".join(msgspec.json.encode(film) + b"\n" for film in chosen))
-    command = [*VANE, "load", "items", str(file), "--wait", "--data-dir", str(vane_up.data_dir)]
-    subprocess.run(command, check=True, capture_output=True)
-    return vane_up
+    with RunningUp("--no-demo", environ={"VANE_SEARCH_MEANING": "off"}) as running:
+        running.wait_ready()
+        command = [*VANE, "load", "items", str(file), "--wait", "--data-dir", str(running.data_dir)]
+        subprocess.run(command, check=True, capture_output=True)
+        yield running
 
 
 def run(block: tuple[str, str], up: RunningUp, folder: Path) -> str:
@@ -53,9 +55,6 @@ def test_events_are_sent_and_recommendations_read(shop: RunningUp, tmp_path: Pat
     (tmp_path / "vane-data").symlink_to(shop.data_dir)
     profile = f"{shop.endpoints.api}/v1/users/ada/profile"
     produce, post, read, show = blocks()
-
-    key = {"X-API-Key": shop.endpoints.admin_key}
-    httpx.delete(profile.removesuffix("/profile"), headers=key)  # other examples are about her, too
     assert httpx.get(profile).json()["events"] == 0
     run(produce, shop, tmp_path)
     wait_until(lambda: httpx.get(profile).json()["events"] == 1, 30)

@@ -6,7 +6,6 @@ from collections.abc import Awaitable
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.answers import JSON, documented
 from api.services import Services, services_of
@@ -49,9 +48,10 @@ async def readiness(services: Services) -> tuple[bool, dict[str, str]]:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
-    """Prometheus' text format."""
-    text = services_of(request).metrics.numbers.text()
-    return Response(text, media_type=CONTENT_TYPE_LATEST)
+    """Prometheus' text format, or OpenMetrics with exemplars for a scraper that accepts it."""
+    accept = request.headers.get("accept", "")
+    text, media_type = services_of(request).metrics.numbers.exposed(accept)
+    return Response(text, media_type=media_type)
 
 
 async def _state(ping: Awaitable[None], who: str) -> str:

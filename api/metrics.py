@@ -1,7 +1,6 @@
 """What the API counts."""
 
-from vane.meter import Count, Counter, Spread
-from vane.metrics import (
+from vane.api_metrics import (
     API_CACHE,
     API_CACHE_ENTRIES,
     API_EVENTS,
@@ -16,11 +15,10 @@ from vane.metrics import (
     API_STREAM_ENDS,
     API_STREAM_LISTS,
     API_STREAMS,
-    FRESHNESS,
     METHODS,
-    OTHER,
-    meter_of,
 )
+from vane.meter import OTHER, Count, Counter, Spread
+from vane.metrics import FRESHNESS, meter_of
 
 
 class Metrics:

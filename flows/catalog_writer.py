@@ -13,11 +13,12 @@ from msgspec import structs
 
 from flows.catalog_batch import Batch, Plan, dead_letter, decode, fold, split
 from flows.kafka import Chunk
-from flows.meter import FlowMeter, Stopwatch
+from flows.meter import FlowMeter
 from schemas.events import CatalogHint
 from vane.bus import CATALOG, Publisher
 from vane.embedding import Encode
 from vane.errors import Unavailable
+from vane.meter import Stopwatch
 from vane.metrics import EMBEDDED_TEXTS
 from vane.settings import Settings
 from vane.store.catalog import (

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from vane.meter import Spread, serve_metrics
+from vane.meter import Stopwatch, serve_metrics
 from vane.metrics import (
     FLOW_DEAD_LETTERS,
     FLOW_HINTS,
@@ -51,21 +51,6 @@ class Lag:
         """
         self._next = offset
         self._since_s = max(self._since_s, received_s) if self.events else self._clock()
-
-
-class Stopwatch:
-    """Splits the time since it was made into parts that follow each other."""
-
-    __slots__ = ("_parts", "_since")
-
-    def __init__(self, parts: Mapping[str, Spread]) -> None:
-        self._parts, self._since = parts, time.perf_counter()
-
-    def lap(self, part: str) -> None:
-        """What was done since the last call, or since the start, was this part."""
-        now = time.perf_counter()
-        self._parts[part].observe(now - self._since)
-        self._since = now
 
 
 class FlowMeter:

@@ -10,10 +10,10 @@ from flows.batch import Batch, Span, without
 from flows.dead_letter_limit import check_dead_letters
 from flows.item_vectors import UNKNOWN
 from flows.live_tuning import LiveTuning
-from flows.meter import Stopwatch
 from flows.plan import Plan, index_keys
 from flows.state_session import StateSession
 from vane.interaction import item_slots
+from vane.meter import Stopwatch
 from vane.preference import NO_VECTOR, Events, Ints, Mask
 from vane.settings import Settings
 from vane.store import interactions as store

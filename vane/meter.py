@@ -4,8 +4,9 @@ The cells are plain numbers without locks, as they lie on hot paths: each costs 
 prometheus_client's own. That library renders them, also while another thread adds to them.
 """
 
+import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
@@ -16,12 +17,21 @@ from prometheus_client import (
     start_http_server,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from vane.errors import UsageError
 
 Unit = Literal["seconds", "bytes", "events", "messages", "offsets", "count", "0 or 1"]
 Process = Literal["api", "interactions", "catalog", "trends", "learning", "commands", "monitor"]
+
+OTHER = "other"
+"""Stands for every value of a label that is not in its set."""
+
+SHORT_S = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+LONG_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3_600.0)
+SIZES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,30 +118,58 @@ class Level:
 
 
 class Spread:
-    """A cell of a histogram."""
+    """A cell of a histogram; each bucket keeps the newest value whose trace is recorded."""
 
-    __slots__ = ("_bounds", "_counts", "_total")
+    __slots__ = ("_bounds", "_counts", "_exemplars", "_total")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
         self._bounds, self._counts, self._total = bounds, [0] * (len(bounds) + 1), 0.0
+        self._exemplars: dict[int, Exemplar] = {}
 
     @property
     def count(self) -> int:
         """How many values there were."""
         return sum(self._counts)
 
-    def observe(self, value: float, times: int = 1) -> None:
-        """Count a value, which may stand for several."""
-        self._counts[bisect_left(self._bounds, value)] += times
-        self._total += value * times
+    def observe(self, value: float, times: int = 1, trace_id: str = "") -> None:
+        """Count a value, which may stand for several.
 
-    def buckets(self) -> tuple[list[tuple[str, float]], float]:
-        """Cumulative counts by upper bound, as text, and the sum of the values."""
-        counts, below, shown = list(self._counts), 0, []
-        for bound, count in zip((*self._bounds, float("inf")), counts, strict=True):
-            below += count
-            shown.append(("+Inf" if bound == float("inf") else str(bound), float(below)))
+        Args:
+            value: in the unit of the metric.
+            times: how many it stands for.
+            trace_id: of the recorded trace that it is from; empty: there is none.
+        """
+        place = bisect_left(self._bounds, value)
+        self._counts[place] += times
+        self._total += value * times
+        if trace_id:
+            self._exemplars[place] = Exemplar({"trace_id": trace_id}, value, time.time())
+
+    def buckets(self) -> tuple[list[tuple[str, float] | tuple[str, float, Exemplar]], float]:
+        """Cumulative counts by upper bound, as text, with exemplars, and the sum of the values."""
+        counts, exemplars, below = list(self._counts), dict(self._exemplars), 0
+        shown: list[tuple[str, float] | tuple[str, float, Exemplar]] = []
+        for place, bound in enumerate((*self._bounds, float("inf"))):
+            below += counts[place]
+            upper, found = "+Inf" if bound == float("inf") else str(bound), exemplars.get(place)
+            shown.append((upper, float(below), found) if found else (upper, float(below)))
         return shown, self._total
+
+
+class Stopwatch:
+    """Splits the time since it was made into parts that follow each other."""
+
+    __slots__ = ("_parts", "_since", "_trace_id")
+
+    def __init__(self, parts: Mapping[str, Spread], trace_id: str = "") -> None:
+        self._parts, self._trace_id = parts, trace_id
+        self._since = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        """What was done since the last call, or since the start, was this part."""
+        now = time.perf_counter()
+        self._parts[part].observe(now - self._since, 1, self._trace_id)
+        self._since = now
 
 
 Cell = TypeVar("Cell", Count, Level, Spread)
@@ -162,8 +200,16 @@ class Meter(Collector):
         return self._cell(metric, values, lambda: Spread(metric.buckets))
 
     def text(self) -> bytes:
-        """All numbers in Prometheus' text format."""
+        """All numbers in Prometheus' text format, which has no exemplars."""
         return generate_latest(self.registry)
+
+    def exposed(self, accept: str) -> tuple[bytes, str]:
+        """All numbers for a scraper by its `Accept`, and their media type.
+
+        OpenMetrics, with exemplars, where it takes that; else Prometheus' text format.
+        """
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
         """For prometheus_client: one family for each metric that has a cell."""

@@ -10,8 +10,20 @@ from itertools import chain
 from msgspec import structs
 
 from schemas.events import AdminCommand, InteractionEvent, ProductUpdate
-from vane import installation_metrics
-from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
+from vane import api_metrics, installation_metrics, server_metrics
+from vane.meter import (
+    LONG_S,
+    OTHER,
+    SHORT_S,
+    SIZES,
+    Counter,
+    Gauge,
+    Histogram,
+    Label,
+    Meter,
+    Metric,
+    Process,
+)
 
 FLOWS: tuple[Process, ...] = ("interactions", "catalog", "trends", "learning", "commands")
 KAFKA_FLOWS: tuple[Process, ...] = ("interactions", "catalog", "commands")
@@ -26,16 +38,12 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 """What each flow's time for a transaction is split into, in this order."""
 
-OTHER = "other"
-"""Stands for every value of a label that is not in its set."""
-
 _MESSAGE_FIELDS = {
     field.name
     for message in (InteractionEvent, ProductUpdate, AdminCommand)
     for field in structs.fields(message)
 }
 DEAD_LETTER_FIELDS = ("$", *sorted(_MESSAGE_FIELDS), OTHER)
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
 
 
 def dead_letter_field(path: str) -> str:
@@ -43,10 +51,6 @@ def dead_letter_field(path: str) -> str:
     name = path.removeprefix("data.").replace("[", ".").partition(".")[0]
     return name if name in DEAD_LETTER_FIELDS else OTHER
 
-
-SHORT_S = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-LONG_S = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3_600.0)
-SIZES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0, 30_000.0)
 
 FLOW = Label("flow", "of the process", FLOWS)
 PARTITION = Label("partition", "of the topic whose messages these are, or whose log rows")
@@ -166,118 +170,9 @@ EMBEDDED_TEXTS = Counter(
     meaning="Texts of items that were embedded.",
     processes=("catalog",),
 )
-API_REQUESTS = Counter(
-    name="vane_api_requests_total",
-    unit="count",
-    meaning="Answered requests.",
-    processes=("api",),
-    labels=(
-        Label("method", "of HTTP", METHODS),
-        Label("route", "pattern of the path, `unmatched` where there is none"),
-        Label("status", "of HTTP"),
-    ),
-)
-API_REQUEST_SECONDS = Histogram(
-    name="vane_api_request_seconds",
-    unit="seconds",
-    meaning="Time to answer a request.",
-    processes=("api",),
-    labels=(Label("route", "pattern of the path"),),
-    buckets=SHORT_S,
-)
-API_CACHE = Counter(
-    name="vane_api_cache_total",
-    unit="count",
-    meaning="Look-ups of ready answers; `overtaken`: a fill that a hint overtook; `last_known`: an"
-    " old answer, as PostgreSQL was away.",
-    processes=("api",),
-    labels=(Label("result", "of the look-up", ("hit", "miss", "overtaken", "last_known")),),
-)
-API_CACHE_ENTRIES = Gauge(
-    name="vane_api_cache_entries",
-    unit="count",
-    meaning="Answers in the cache.",
-    processes=("api",),
-)
-API_FALLBACKS = Counter(
-    name="vane_api_fallbacks_total",
-    unit="count",
-    meaning="Answers that are not what was asked for, as PostgreSQL was away: the last known one,"
-    " or what was popular.",
-    processes=("api",),
-    labels=(Label("kind", "what was given instead", ("last_known", "popular")),),
-)
-API_EVENTS = Counter(
-    name="vane_api_events_total",
-    unit="events",
-    meaning="Events by POST.",
-    processes=("api",),
-    labels=(Label("result", "of the check", ("accepted", "rejected")),),
-)
-API_LISTS = Counter(
-    name="vane_api_lists_logged_total",
-    unit="count",
-    meaning="Records for topic recommendation-log: lists that users saw, and lists that were served"
-    " and dropped, as Kafka had no room.",
-    processes=("api",),
-    labels=(Label("kind", "what became of it", ("seen", "dropped")),),
-)
-API_HINTS = Counter(
-    name="vane_api_hints_total",
-    unit="count",
-    meaning="Hints from Redis; `Connected`: the subscription began again, hints may be missing.",
-    processes=("api",),
-    labels=(
-        Label(
-            "kind",
-            "of hint",
-            ("PreferenceHint", "CatalogHint", "TrendsHint", "SettingsHint", "Connected"),
-        ),
-    ),
-)
-API_HINT_DELAY_SECONDS = Histogram(
-    name="vane_api_hint_delay_seconds",
-    unit="seconds",
-    meaning="From when a hint about users was pushed until the API has taken it.",
-    processes=("api",),
-    buckets=SHORT_S,
-)
-API_SETTINGS_BROKEN = Gauge(
-    name="vane_api_settings_broken",
-    unit="0 or 1",
-    meaning="1 while the settings in the database cannot be used, and the last good ones go on.",
-    processes=("api",),
-)
-API_STREAMS = Gauge(
-    name="vane_api_streams",
-    unit="count",
-    meaning="Open streams of lists.",
-    processes=("api",),
-)
-API_STREAM_LISTS = Counter(
-    name="vane_api_stream_lists_total",
-    unit="count",
-    meaning="Lists pushed to streams.",
-    processes=("api",),
-)
-API_STREAM_ENDS = Counter(
-    name="vane_api_stream_ends_total",
-    unit="count",
-    meaning="Streams that ended: the client went, it did not read, its token expired, or the"
-    " process ended.",
-    processes=("api",),
-    labels=(Label("reason", "why", ("client", "slow", "expired", "shutdown")),),
-)
-API_REDIS_CONNECTED = Gauge(
-    name="vane_api_redis_connected",
-    unit="0 or 1",
-    meaning="1 while hints can arrive.",
-    processes=("api",),
-)
-
 METRICS = tuple(
     metric
-    for module in (globals(), vars(installation_metrics))
+    for module in (globals(), *map(vars, (api_metrics, installation_metrics, server_metrics)))
     for metric in list(module.values())
     if isinstance(metric, Metric)
 )

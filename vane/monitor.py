@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vane import installation_metrics as names
+from vane import server_metrics as servers
 from vane.audit import audit_user
 from vane.bus import redis_health
 from vane.errors import Unavailable
@@ -57,7 +58,7 @@ class Monitor:
             self._rows = health.streams(self._connected())
             self._outcomes()
         with self._probing("kafka"):
-            self._gauge(names.KAFKA_BROKERS, self._ends.brokers())
+            self._gauge(servers.KAFKA_BROKERS, self._ends.brokers())
             self._bounds = self._ends.bounds([(row.topic, row.partition) for row in self._rows])
         for row in self._rows:
             self._stream(row, *self._bounds.get((row.topic, row.partition), (0, 0)))
@@ -66,15 +67,15 @@ class Monitor:
         """Redis, and the sessions of PostgreSQL."""
         with self._probing("redis"):
             found = redis_health(self._settings.redis_url)
-            self._gauge(names.REDIS_MEMORY, found.memory_bytes)
-            self._gauge(names.REDIS_CLIENTS, found.clients)
-            self._numbers.counter(names.REDIS_COMMANDS).value = found.commands
+            self._gauge(servers.REDIS_MEMORY, found.memory_bytes)
+            self._gauge(servers.REDIS_CLIENTS, found.clients)
+            self._numbers.counter(servers.REDIS_COMMANDS).value = found.commands
         with self._probing("postgres"):
             sessions = health.sessions(self._connected())
             for state in ("active", "idle", "idle_in_transaction"):
-                self._gauge(names.POSTGRES_CONNECTIONS, getattr(sessions, state), state)
-            self._gauge(names.POSTGRES_WAITING, sessions.waiting)
-            self._gauge(names.POSTGRES_LONGEST, sessions.longest_s)
+                self._gauge(servers.POSTGRES_CONNECTIONS, getattr(sessions, state), state)
+            self._gauge(servers.POSTGRES_WAITING, sessions.waiting)
+            self._gauge(servers.POSTGRES_LONGEST, sessions.longest_s)
 
     def survey(self) -> None:
         """What changes slowly and costs more to read: contents, tables, index, models."""
@@ -111,7 +112,7 @@ class Monitor:
         self._gauge(names.LOG_EPOCH, row.epoch, *labels)
         self._numbers.counter(names.LOG_FENCED, *labels).value = row.fenced
         self._gauge(names.LOG_GAP_EVENTS, max(low - row.next_offset, 0), *labels)
-        self._numbers.counter(names.KAFKA_END, *labels).value = end
+        self._numbers.counter(servers.KAFKA_END, *labels).value = end
 
     def _outcomes(self) -> None:
         for flow, counts in health.outcomes(self._connected()).items():
@@ -131,34 +132,34 @@ class Monitor:
 
     def _tables(self, connection: Connection) -> None:
         for row in health.tables(connection):
-            if row.name not in names.TABLES:
+            if row.name not in servers.TABLES:
                 continue
-            self._gauge(names.TABLE_ROWS, row.live, row.name, "live")
-            self._gauge(names.TABLE_ROWS, row.dead, row.name, "dead")
-            self._gauge(names.TABLE_BYTES, row.bytes, row.name)
+            self._gauge(servers.TABLE_ROWS, row.live, row.name, "live")
+            self._gauge(servers.TABLE_ROWS, row.dead, row.name, "dead")
+            self._gauge(servers.TABLE_BYTES, row.bytes, row.name)
             if row.vacuum_s is not None:
-                self._gauge(names.TABLE_VACUUM_SECONDS, row.vacuum_s, row.name)
-            self._numbers.counter(names.TABLE_UPDATES, row.name, "hot").value = row.hot
-            self._numbers.counter(names.TABLE_UPDATES, row.name, "indexed").value = row.indexed
+                self._gauge(servers.TABLE_VACUUM_SECONDS, row.vacuum_s, row.name)
+            self._numbers.counter(servers.TABLE_UPDATES, row.name, "hot").value = row.hot
+            self._numbers.counter(servers.TABLE_UPDATES, row.name, "indexed").value = row.indexed
         scans, entries, size = health.hnsw_index(connection)
-        self._numbers.counter(names.INDEX_SCANS).value = scans
-        self._numbers.counter(names.INDEX_TUPLES).value = entries
-        self._gauge(names.INDEX_BYTES, size)
+        self._numbers.counter(servers.INDEX_SCANS).value = scans
+        self._numbers.counter(servers.INDEX_TUPLES).value = entries
+        self._gauge(servers.INDEX_BYTES, size)
 
     def _server(self, connection: Connection) -> None:
         found = health.database(connection)
         for metric, label, value in (
-            (names.POSTGRES_TRANSACTIONS, "commit", found.xact_commit),
-            (names.POSTGRES_TRANSACTIONS, "rollback", found.xact_rollback),
-            (names.POSTGRES_BLOCKS, "hit", found.blks_hit),
-            (names.POSTGRES_BLOCKS, "read", found.blks_read),
+            (servers.POSTGRES_TRANSACTIONS, "commit", found.xact_commit),
+            (servers.POSTGRES_TRANSACTIONS, "rollback", found.xact_rollback),
+            (servers.POSTGRES_BLOCKS, "hit", found.blks_hit),
+            (servers.POSTGRES_BLOCKS, "read", found.blks_read),
         ):
             self._numbers.counter(metric, label).value = value
-        self._numbers.counter(names.POSTGRES_DEADLOCKS).value = found.deadlocks
-        self._numbers.counter(names.POSTGRES_WAL).value = found.wal_bytes
-        self._gauge(names.POSTGRES_BYTES, found.bytes)
-        self._gauge(names.POSTGRES_FROZEN, found.wraparound)
-        self._gauge(names.POSTGRES_CONNECTIONS_MAX, found.connections_max)
+        self._numbers.counter(servers.POSTGRES_DEADLOCKS).value = found.deadlocks
+        self._numbers.counter(servers.POSTGRES_WAL).value = found.wal_bytes
+        self._gauge(servers.POSTGRES_BYTES, found.bytes)
+        self._gauge(servers.POSTGRES_FROZEN, found.wraparound)
+        self._gauge(servers.POSTGRES_CONNECTIONS_MAX, found.connections_max)
 
     def _gauge(self, metric: Gauge, value: float, *labels: str) -> None:
         self._numbers.gauge(metric, *labels).set(value)

@@ -8,17 +8,17 @@ from schemas.events import CatalogHint, PreferenceHint
 from tests.api.conftest import Api
 from tests.api.seed import Seed
 from tests.exposed import Samples, read_exposed, total
-from vane.bus import CATALOG, PREFERENCES
-from vane.metrics import (
+from vane.api_metrics import (
     API_CACHE,
     API_EVENTS,
     API_HINT_DELAY_SECONDS,
     API_HINTS,
     API_REQUEST_SECONDS,
     API_REQUESTS,
-    FRESHNESS,
-    OTHER,
 )
+from vane.bus import CATALOG, PREFERENCES
+from vane.meter import OTHER
+from vane.metrics import FRESHNESS
 from vane.store.connection import Connection
 
 

@@ -6,17 +6,19 @@ from typing import Any, get_args
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as openmetrics_families,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.meter import FlowMeter, Lag
 from schemas.events import InteractionEvent
 from vane.errors import InvalidEvent
 from vane.interaction import parse_interaction
-from vane.meter import Counter, Gauge, Histogram, Label, Meter, Metric, Process
+from vane.meter import OTHER, Counter, Gauge, Histogram, Label, Meter, Metric, Process
 from vane.metrics import (
     DEAD_LETTER_FIELDS,
     METRICS,
-    OTHER,
     PARTS,
     PROCESSES,
     STANDARD,
@@ -102,6 +104,30 @@ def test_what_was_counted_is_exposed() -> None:
         ("t_seconds_count",): 14,
         ("t_seconds_sum",): pytest.approx(10.35),
     }
+
+
+OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+
+def test_a_bucket_names_the_trace_of_its_newest_value_to_scrapers_of_openmetrics() -> None:
+    meter, trace = Meter([TIMES]), "0af7651916cd43dd8448eb211c80319c"
+    meter.histogram(TIMES).observe(0.06, trace_id="older")
+    meter.histogram(TIMES).observe(0.07, trace_id=trace)
+    meter.histogram(TIMES).observe(0.08)
+    meter.histogram(TIMES).observe(0.5)
+    text, media_type = meter.exposed(OPENMETRICS)
+    assert media_type.startswith("application/openmetrics-text")
+    exemplars = {
+        sample.labels["le"]: (sample.exemplar.labels, sample.exemplar.value)
+        for family in openmetrics_families(text.decode())  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if sample.exemplar
+    }
+    assert exemplars == {"0.1": ({"trace_id": trace}, 0.07)}, "none where no trace is recorded"
+    text, media_type = meter.exposed("*/*")
+    assert media_type.startswith("text/plain")
+    assert trace not in text.decode()
+    assert 't_seconds_bucket{le="0.1"} 3.0' in text.decode()
 
 
 @pytest.mark.parametrize("values", [("c",), (), ("a", "b")])

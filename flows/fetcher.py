@@ -42,7 +42,11 @@ class Fetcher:
         mine = self._fetched[partition]
         if not mine and max(map(len, self._fetched.values())) < most:
             self._poll(most)
-        return [mine.popleft() for _ in range(min(most, len(mine)))]
+        if len(mine) <= most:
+            taken = list(mine)
+            mine.clear()
+            return taken
+        return [mine.popleft() for _ in range(most)]
 
     def end_offset(self, partition: int) -> int:
         """The end of the partition as the last fetch told; negative before the first one."""
@@ -64,6 +68,9 @@ class Fetcher:
             messages = [] if first is None else [first, *self._consumer.consume(most, timeout=0)]
         self._quiet_polls = 0 if messages else self._quiet_polls + 1
         anyone = next(iter(self._fetched.values()))
+        if len(self._fetched) == 1:
+            anyone.extend(messages)
+            return
         for message in messages:  # an error may be of no partition
             self._fetched.get(message.partition(), anyone).append(message)
 

@@ -198,6 +198,9 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         self._fetcher.release(self._stream.partition)
 
     def _sort_out(self, polled: list[Message]) -> tuple[list[Message], int]:
+        if polled and list(map(Message.error, polled)).count(None) == len(polled):
+            self._at_end = False
+            return polled, polled[-1].offset() + 1
         messages, reached = [], self._cursor
         for message in polled:
             error = message.error()
@@ -221,9 +224,9 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
             previous_offset=self._cursor,
             next_offset=reached,
             end_offset=self._end,
-            values=[message.value() for message in messages],
-            keys=[message.key() for message in messages],
-            offsets=[message.offset() for message in messages],
+            values=list(map(Message.value, messages)),
+            keys=list(map(Message.key, messages)),
+            offsets=list(map(Message.offset, messages)),
             receipt_us=lambda index: messages[index].timestamp()[1] * 1_000,
         )
         self._cursor = reached

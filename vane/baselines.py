@@ -31,6 +31,10 @@ BASE_HALF_LIFE_S = DAY_S
 NEIGHBOURS = 200
 FACTORS_ALS = 128
 FACTORS_BPR = 64
+EASE_PENALTY = 100.0
+EASE_USERS_MIN = 2
+EASE_ITEMS_MAX = 20_000
+"""A fit holds a dense matrix of so many squared, 1.6 GB in float32: the most touched items."""
 
 
 class _Scored(ABC):
@@ -185,6 +189,38 @@ class ImplicitAls:
         ones = np.ones(len(touched), np.float32)
         row = csr_matrix((ones, touched, [0, len(touched)]), (1, len(items)))
         return np.asarray(items @ self._model.recalculate_user(0, row))
+
+
+class Ease:
+    """A linear autoencoder without self-weights in closed form (Steck, WWW 2019): EASE^R."""
+
+    def __init__(self, penalty: float = EASE_PENALTY) -> None:
+        """Args: pull of the weights towards zero, in users."""
+        self._penalty = penalty
+        self._place = np.zeros(0, np.int64)  # of each item among the kept ones, else -1
+        self._kept = np.zeros(0, np.int64)
+        self._weights = np.zeros((0, 0), np.float32)
+
+    def fit(self, matrix: Matrix) -> None:
+        """Solve for the weights of each item by all others."""
+        users = np.asarray(matrix.sum(axis=0)).ravel()
+        kept = np.argsort(-users, kind="stable")[:EASE_ITEMS_MAX]
+        self._kept = np.sort(kept[users[kept] >= EASE_USERS_MIN])
+        self._place = np.full(len(users), -1)
+        self._place[self._kept] = np.arange(len(self._kept))
+        touched = matrix[:, self._kept]
+        gram = (touched.T @ touched).toarray()
+        gram[np.diag_indices_from(gram)] += self._penalty
+        self._weights = np.linalg.inv(gram)
+        self._weights /= -np.diag(self._weights)
+        np.fill_diagonal(self._weights, 0.0)
+
+    def scores(self, user: int, touched: Ints) -> Doubles:  # noqa: ARG002
+        """Sums of weights; items that hardly anybody touched come last."""
+        found = np.full(len(self._place), -np.inf)
+        mine = self._place[touched]
+        found[self._kept] = self._weights[mine[mine >= 0]].sum(axis=0)
+        return found
 
 
 class Bpr:

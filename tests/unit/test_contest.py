@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from tests import logs
-from vane.baselines import DAY_S, Bpr, ImplicitAls, ItemNeighbours, Popularity, Refitted
+from vane.baselines import DAY_S, Bpr, Ease, ImplicitAls, ItemNeighbours, Popularity, Refitted
 from vane.contest import Answer, Contest, Past, listed
 from vane.evaluation import NOT_LISTED, targets
 from vane.replica import Events, Replica
@@ -102,13 +103,19 @@ def test_vane_is_ahead_where_users_stay_on_their_shelf() -> None:
     popular = Popularity(events, contest.past, shown_items, DAY_S, "popular")
     batch = [
         Refitted(events, contest.past, shown_items, model, [low + 50], name)
-        for model, name in ((ItemNeighbours(), "kNN"), (ImplicitAls(1), "ALS"), (Bpr(1), "BPR"))
+        for model, name in (
+            (ItemNeighbours(), "kNN"),
+            (Ease(), "EASE"),
+            (ImplicitAls(1), "ALS"),
+            (Bpr(1), "BPR"),
+        )
     ]
     contest.run([vane, popular, *batch], low, chosen(events, low))
     figures = {each.name: each for each in contest.figures(ITEMS, "popular", seed=1)}
-    assert set(figures) == {"vane", "popular", "kNN", "ALS", "BPR"}
+    assert set(figures) == {"vane", "popular", "kNN", "EASE", "ALS", "BPR"}
     assert figures["vane"].ratio.low > 1.5
     assert figures["kNN"].ratio.low > 1
+    assert figures["EASE"].ratio.low > 1
     assert figures["ALS"].ratio.low > 1
     assert figures["popular"].ratio.mean == pytest.approx(1.0)
     for each in figures.values():
@@ -116,6 +123,22 @@ def test_vane_is_ahead_where_users_stay_on_their_shelf() -> None:
         assert 0 < each.coverage_10 <= 1
         assert each.novelty_10.mean > 0
         assert each.diversity_10 is not None
+
+
+def test_ease_solves_each_item_by_the_others() -> None:
+    """As the ridge regression of each column on the rest, without itself."""
+    touches = (np.random.default_rng(1).random((30, 5)) < 0.4).astype(np.float32)
+    touches[:, 4] = [1.0, *[0.0] * 29]  # one user is too few
+    model = Ease(penalty=3.0)
+    model.fit(csr_matrix(touches))
+    scores = model.scores(0, np.array([0, 2]))
+    for item in range(4):
+        others = [other for other in range(4) if other != item]
+        x, y = touches[:, others], touches[:, item]
+        weights = np.linalg.solve(x.T @ x + 3.0 * np.eye(3), x.T @ y)
+        wanted = sum(weights[others.index(other)] for other in (0, 2) if other != item)
+        assert scores[item] == pytest.approx(wanted, abs=1e-4)
+    assert scores[4] == -np.inf
 
 
 def test_popularity_halves_by_its_half_life() -> None:

@@ -18,6 +18,7 @@ from vane.baselines import (
     DAY_S,
     HOUR_S,
     Bpr,
+    Ease,
     ImplicitAls,
     ItemNeighbours,
     Popularity,
@@ -98,7 +99,7 @@ def evaluate(
         bool, typer.Option("--through-api", help="Ask a whole Vane, over Kafka and HTTP.")
     ] = False,
     baselines: Annotated[  # noqa: FBT002
-        bool, typer.Option("--baselines", help="Also fit item-kNN, ALS and BPR.")
+        bool, typer.Option("--baselines", help="Also fit item-kNN, EASE, ALS and BPR.")
     ] = False,
     out: Annotated[
         Path | None, typer.Option(help="Folder for table, figures and plot.", show_default="none")
@@ -218,6 +219,7 @@ def _others(
             Refitted(events, past, shown, model, refits, name)
             for model, name in (
                 (ItemNeighbours(), "item-kNN, cosine"),
+                (Ease(), "EASE"),
                 (ImplicitAls(seed), "ALS, user folded in"),
                 (Bpr(seed), "BPR"),
             )

@@ -53,9 +53,9 @@ Endpoints = dict[str, str]
 
 
 @contextmanager
-def vane_up(folder: Path, flows: str) -> Iterator[Endpoints]:
+def vane_up(folder: Path, flows: str, demo: str = "--no-demo") -> Iterator[Endpoints]:
     """A running `vane up`; gives its endpoints."""
-    command = [*VANE, "up", "--no-demo", "--port", "0", "--flows", flows]
+    command = [*VANE, "up", demo, "--port", "0", "--flows", flows]
     process = subprocess.Popen([*command, "--data-dir", str(folder)], stdout=subprocess.DEVNULL)
     endpoints = folder / "endpoints.json"
     try:

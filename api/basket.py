@@ -68,6 +68,7 @@ async def for_basket(recommender: Recommender, wanted: BasketRequest) -> BasketR
     known = await _known(recommender, wanted.user_id, query, acts, now_us)
     ranked = await recommender.rank(wanted.user_id, query, known)
     items = await listed(recommender, ranked, query)
+    recommender.meter.listed(items)
     table = ranked.moment.shelf.table
     return BasketRecommendations(
         user_id=wanted.user_id,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vane.item_table import ItemTable
 from vane.lru import Lru
+from vane.meter import Lookups
 from vane.slots import MISSING
 from vane.store.moments import contents, details
 from vane.store.serving import DIMENSION, Detail, ServingStore, vectors
@@ -28,8 +29,8 @@ Mask = NDArray[np.bool_]
 class Contents:
     """Contents of items by their numbers in a table; the oldest leave first."""
 
-    def __init__(self, table: ItemTable, capacity: int = CONTENTS_MAX) -> None:
-        self._table = table
+    def __init__(self, table: ItemTable, lookups: Lookups, capacity: int = CONTENTS_MAX) -> None:
+        self._table, self._lookups = table, lookups
         self._slot = np.full(0, MISSING, np.int32)  # of each number
         self._number = np.full(capacity, MISSING, np.int64)  # of each slot
         self._vectors = np.zeros((capacity, DIMENSION), np.float32)
@@ -38,7 +39,9 @@ class Contents:
 
     async def load(self, store: ServingStore, numbers: Ints) -> None:
         """Have these items at hand until the caller waits for anything else."""
-        if not len(self._missing(numbers)):
+        missing_at_first = len(self._missing(numbers))
+        self._lookups.count(len(numbers), missing_at_first)
+        if not missing_at_first:
             return
         found: dict[int, bytes | None] = {}
         for _ in range(READS_MAX):
@@ -107,7 +110,8 @@ class Contents:
 class Details:
     """What lists show of items."""
 
-    def __init__(self) -> None:
+    def __init__(self, lookups: Lookups) -> None:
+        self._lookups = lookups
         self._known = Lru[str, Detail | None](DETAILS_MAX)
         self._drops = 0
 
@@ -115,6 +119,7 @@ class Details:
         """Of these items; those that there are not have none."""
         found = self._known.find(ids)
         missing = [item for item in dict.fromkeys(ids) if item not in found]
+        self._lookups.count(len(found) + len(missing), len(missing))
         if missing:
             drops = self._drops
             new = dict.fromkeys(missing) | await details(store, missing)

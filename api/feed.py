@@ -131,6 +131,7 @@ async def _page(
 ) -> Feed:
     embeds = await read_embeds(recommender.store, [item.item_id for item in items])
     more = rest.after(limit)
+    recommender.meter.listed(items)
     return Feed(
         user_id=user_id,
         request_id=rest.request_id,

@@ -57,7 +57,9 @@ async def recommend(
     matches the filters.
     """
     ranked = await recommender.rank(user_id, query)
+    watch = recommender.meter.stopwatch()
     items = await listed(recommender, ranked, query)
+    watch.lap("details")
     state = ranked.moment.state
     name = list_name(versions(ranked), user_id, query, items)
     body = Recommendations(
@@ -67,6 +69,8 @@ async def recommend(
         strategy="personal" if is_personal(ranked) else "trending",
         items=items,
     )
+    recommender.meter.made(body.strategy)
+    recommender.meter.listed(items)
     if recommender.on_list is not None:
         recommender.on_list(body, ranked)
     return body, f'"{name}"', state.as_of

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from api.candidates import Wish, choose, content_lists, taste_of
 from api.knowledge import Knowledge
+from api.metrics import ListMeter
 from api.shelf import Shelf
 from schemas.responses import Recommendations
 from vane.diversity import diversified, pool_size, similarity, visits
 from vane.features import features
 from vane.filters import ANY, Boost, Filter, boosted
 from vane.following import FOLLOWED_RECENT, Neighbours, follow
+from vane.metrics import meter_of
 from vane.ranking import Model
 from vane.retrieval import (
     CLOSEST_CONTENT,
@@ -135,13 +137,19 @@ class Recommender:
 
     Attributes:
         on_list: is told of every list that is made for a user.
+        meter: measures how lists are made.
     """
 
-    def __init__(self, store: ServingStore, knowledge: Knowledge) -> None:
+    def __init__(
+        self, store: ServingStore, knowledge: Knowledge, meter: ListMeter | None = None
+    ) -> None:
+        """Args: what it reads, what the process knows, and where it counts; None: nowhere."""
         self.store, self.knowledge = store, knowledge
+        self.meter = meter or ListMeter(meter_of("api"))
+        store.scans = self.meter.scans
         self.on_list: OnList | None = None
         self._turns = asyncio.Semaphore(AT_A_TIME)
-        self._shelf = Shelf(knowledge.table)
+        self._shelf = Shelf(knowledge.table, self.meter.lookups)
         knowledge.listeners.append(self._changed)
 
     async def shelf(self) -> Shelf:
@@ -154,10 +162,16 @@ class Recommender:
 
         `known` replaces what PostgreSQL knows of the user.
         """
+        watch = self.meter.stopwatch()
         async with self._turns:
-            scored = await self.score(await self.moment(user_id, query, known), query)
+            watch.lap("wait")
+            moment = await self.moment(user_id, query, known)
+            watch = self.meter.stopwatch()
+            scored = await self.score(moment, query)
             pool = await self.best(scored, user_id, pool_size(query.limit))
+            watch.lap("ranking")
             rows, visited = self.diverse(scored, pool, query)
+            watch.lap("diversity")
             return scored.ranked(rows, visited)
 
     async def moment(
@@ -169,9 +183,11 @@ class Recommender:
     ) -> Moment:
         """What a user's list is made from, now; `numbers` are candidates that are given."""
         shelf, store = await self.shelf(), self.store
+        watch = self.meter.stopwatch()
         if known is None:
             known = await self.about(user_id, query)
         mean = await store.item_mean()
+        watch.lap("user")
         taste, past = taste_of(shelf.table, known, mean)
         recent = shelf.ids(taste.recent)
         neighbours, nearest = await shelf.around(
@@ -183,19 +199,23 @@ class Recommender:
             lists = content_lists(shelf.table, taste, known, nearest)
             wish = Wish(query.limit, query.filter, query.exclude, query.boosts)
             numbers = choose(shelf, taste, known, followed, lists, now_us, wish)
+        watch.lap("candidates")
         worded = taste.long is not None or bool(nearest)
         compared = np.concatenate([taste.recent[:CLOSEST_CONTENT], numbers])
         units = np.zeros((len(compared), 1), np.float32)
         if worded:
             await shelf.contents.load(store, compared)
             units = shelf.contents.units(compared, mean)
+        watch.lap("contents")
         found = sources(shelf.table, taste, followed, units if worded else None, numbers, now_us)
+        values = features(found, shelf.table, taste, now_us)
+        watch.lap("features")
         return Moment(
             shelf=shelf,
             state=known.state,
             taste=taste,
             sources=found,
-            features=features(found, shelf.table, taste, now_us),
+            features=values,
             neighbours=neighbours,
             past=past,
             causes=units[: len(compared) - len(numbers)],
@@ -255,7 +275,7 @@ class Recommender:
 
     def _changed(self, items: Sequence[str] | None) -> None:
         if items is None:
-            self._shelf = Shelf(self.knowledge.table)
+            self._shelf = Shelf(self.knowledge.table, self.meter.lookups)
         else:
             self._shelf.changed(items)
 

@@ -12,6 +12,7 @@ from fastapi import Request
 
 from api.cache import TRENDS, Answer, Cache, Key, item_subject, user_subject
 from api.callers import Callers
+from api.coverage import Coverage
 from api.encoder import QueryEncoder
 from api.ingest import EventLog
 from api.knowledge import Knowledge
@@ -30,6 +31,7 @@ from vane.filters import passes
 from vane.settings import Settings
 from vane.store.serving import ServingStore, open_store
 from vane.store.versions import user_versions
+from vane.traces import current_trace_id
 
 MEMORY_ITEMS = 100
 MEMORY_REFRESH_S = 30.0
@@ -88,14 +90,17 @@ class Services:
     recommender: Recommender = field(init=False)
     encoder: QueryEncoder = field(init=False)
     lists: ListLog = field(init=False)
+    coverage: Coverage = field(init=False)
     applied: AppliedOffsets = field(init=False)
     streams: StreamHub = field(init=False)
     ending: bool = False
     _database_away: bool = False
 
     def __post_init__(self) -> None:
-        self.recommender = Recommender(self.store, self.knowledge)
+        self.recommender = Recommender(self.store, self.knowledge, self.metrics.making)
         self.encoder = QueryEncoder(self.settings)
+        self.coverage = Coverage(self.settings.redis_url)
+        self.metrics.making.shown = self.coverage.show
         percent = self.settings.served_log_percent
         self.lists = ListLog(self.events, percent, self.metrics.lists["dropped"])
         if percent:
@@ -167,7 +172,8 @@ class Services:
         """
         waited_s = self.cache.first_shown_s(found)
         if found.as_of and waited_s is not None and waited_s <= self.cache.ttl_s:
-            self.metrics.served.observe(max(time.time() - found.as_of.timestamp(), 0.0))
+            age_s = max(time.time() - found.as_of.timestamp(), 0.0)
+            self.metrics.served.observe(age_s, 1, current_trace_id())
 
     def take_hint(self, hint: Hint | Connected) -> None:
         """Drop what a hint makes old, and wake up who waited for it."""
@@ -235,6 +241,7 @@ async def open_services(settings: Settings, callers: Callers) -> AsyncIterator[S
             publisher=Publisher(settings.redis_url),
         )
         stack.push_async_callback(services.encoder.close)
+        stack.push_async_callback(services.coverage.close)
         stack.callback(services.publisher.close)
         stack.push_async_callback(services.knowledge.close)
         following = (
@@ -242,6 +249,7 @@ async def open_services(settings: Settings, callers: Callers) -> AsyncIterator[S
             services.knowledge.follow(),
             services.callers.follow(store),
             services.streams.run(),
+            services.coverage.run(),
         )
         for work in (*following, services.refresh_memory()):
             stack.push_async_callback(_cancel, asyncio.create_task(_reported(work)))

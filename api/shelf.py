@@ -17,6 +17,7 @@ from vane.filters import ANY, Filter, fitting
 from vane.following import Neighbours
 from vane.item_table import ItemTable
 from vane.lru import Lru
+from vane.meter import Lookups
 from vane.popularity import COLD, COLUMNS
 from vane.store.moments import NOT_WRITTEN, Nearest, NeighbourRow, around
 from vane.store.serving import DIMENSION, ServingStore
@@ -52,10 +53,16 @@ class _Row(NamedTuple):
 class Shelf:
     """Beside one item table, as it names items by their numbers there."""
 
-    def __init__(self, table: ItemTable, clock: Callable[[], float] = time.monotonic) -> None:
-        self.table = table
-        self.contents = Contents(table)
-        self.details = Details()
+    def __init__(
+        self,
+        table: ItemTable,
+        lookups: Mapping[str, Lookups],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Args: the items, counters of what was found in memory, seconds."""
+        self.table, self._lookups = table, lookups
+        self.contents = Contents(table, lookups["contents"])
+        self.details = Details(lookups["details"])
         self.fingerprints = Fingerprints(table)
         self.labels = Labels(table)
         self._clock = clock
@@ -106,6 +113,8 @@ class Shelf:
             or (row.read_s < oldest_s and row.written != written.get(item))
         ]
         unlike = [item for item in compared if item not in lists]
+        self._lookups["neighbours"].count(len(followed), len(lacking))
+        self._lookups["nearest"].count(len(compared), len(unlike))
         if lacking or unlike:
             read_rows, read_lists = await around(store, lacking, unlike)
             now_s = self._clock()

@@ -100,7 +100,9 @@ def list_builder(services: Services, user_id: str, query: Query, route: str) -> 
         body, etag, as_of = await recommend(services.recommender, user_id, query)
         trends = (TRENDS,) if body.strategy == "trending" else ()
         subjects = (user_subject(user_id), *trends)
+        watch = services.metrics.making.stopwatch()
         raw = msgspec.json.encode(body)
+        watch.lap("encoding")
         return Answer(raw, etag.encode(), route, subjects, body.version, as_of)
 
     return build

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from flows.batch import Batch
 from flows.meter import FlowMeter
-from vane.meter import Count, Meter, Spread
+from vane.meter import Count, Spread
 from vane.metrics import (
     CACHE_LOOKUPS,
     CLAMPED_EVENTS,
@@ -21,19 +21,6 @@ FRESHNESS_SAMPLE = 4
 """So many events of a group, or a few more, stand for all of it."""
 
 
-class Lookups:
-    """Of one cache."""
-
-    def __init__(self, numbers: Meter, cache: str) -> None:
-        self._hits = numbers.counter(CACHE_LOOKUPS, cache, "hit")
-        self._misses = numbers.counter(CACHE_LOOKUPS, cache, "miss")
-
-    def count(self, asked: int, missing: int) -> None:
-        """So many keys were asked for, of which some were not there."""
-        self._hits.add(asked - missing)
-        self._misses.add(missing)
-
-
 class InteractionsMeter:
     """The numbers of a process of flow interactions.
 
@@ -47,7 +34,8 @@ class InteractionsMeter:
 
     def __init__(self, flow: FlowMeter) -> None:
         self.flow, numbers = flow, flow.numbers
-        self.users, self.items = Lookups(numbers, "user_states"), Lookups(numbers, "item_vectors")
+        self.users = numbers.lookups(CACHE_LOOKUPS, "user_states")
+        self.items = numbers.lookups(CACHE_LOOKUPS, "item_vectors")
         self.refused: Count = numbers.counter(REFUSED_STATES)
         self.retries = {
             reason: numbers.counter(RETRIES, reason) for reason in ("unavailable", "merged")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from flows.interactions_meter import Lookups
+from vane.meter import Lookups
 from vane.preference import NO_VECTOR, Floats, Ints
 from vane.slots import MISSING, Slots
 from vane.store.connection import Connection

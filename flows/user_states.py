@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from flows.interactions_meter import Lookups
+from vane.meter import Lookups
 from vane.preference import States
 from vane.slots import MISSING, Slots
 

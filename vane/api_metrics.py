@@ -1,7 +1,22 @@
 """What every process of the API exposes: part of the one list in `metrics`."""
 
 from vane.meter import OTHER, SHORT_S, Counter, Gauge, Histogram, Label
+from vane.reasons import Code
 
+STAGES = (
+    "wait",
+    "user",
+    "candidates",
+    "contents",
+    "features",
+    "ranking",
+    "diversity",
+    "details",
+    "encoding",
+)
+"""What the time of a list is split into, in this order."""
+CACHES = ("neighbours", "nearest", "contents", "details")
+REASONS: tuple[Code, ...] = ("because", "together", "popular", "new", "explore")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", OTHER)
 
 API_REQUESTS = Counter(
@@ -22,6 +37,56 @@ API_REQUEST_SECONDS = Histogram(
     processes=("api",),
     labels=(Label("route", "pattern of the path"),),
     buckets=SHORT_S,
+)
+API_STAGE_SECONDS = Histogram(
+    name="vane_api_stage_seconds",
+    unit="seconds",
+    meaning="Time of each stage of a list that was computed: `wait` for a turn, `user` and what is"
+    " nearest to the user's vectors from PostgreSQL, `candidates` of all sources, their `contents`,"
+    " `features`, `ranking`, `diversity`, `details` that the list shows with reasons, `encoding`."
+    " Requests take turns, so a stage may include a while of another request.",
+    processes=("api",),
+    labels=(Label("stage", "of the way", STAGES),),
+    buckets=SHORT_S,
+)
+API_LISTS_MADE = Counter(
+    name="vane_api_lists_total",
+    unit="count",
+    meaning="Lists for users that were computed. `trending`: nothing that the user did is in it.",
+    processes=("api",),
+    labels=(Label("strategy", "of the list", ("personal", "trending")),),
+)
+API_LISTED_ITEMS = Counter(
+    name="vane_api_listed_items_total",
+    unit="count",
+    meaning="Items of computed lists, feeds and lists for baskets, by the reason that they give.",
+    processes=("api",),
+    labels=(Label("reason", "code of the reason", REASONS),),
+)
+API_MEMORY = Counter(
+    name="vane_api_memory_lookups_total",
+    unit="count",
+    meaning="Look-ups of items in the memory of the process: the rows of their neighbours, what is"
+    " nearest to them, their contents, what lists show of them.",
+    processes=("api",),
+    labels=(
+        Label("cache", "which", CACHES),
+        Label("result", "whether it was there", ("hit", "miss")),
+    ),
+)
+API_NEAR_SEARCHES = Counter(
+    name="vane_api_hnsw_searches_total",
+    unit="count",
+    meaning="Searches of the HNSW index. `short`: fewer rows came than were asked for; the scan ran"
+    " out of tuples (`hnsw.max_scan_tuples`), or not so many items are left.",
+    processes=("api",),
+    labels=(Label("result", "of the search", ("full", "short")),),
+)
+API_NEAR_ROWS = Counter(
+    name="vane_api_hnsw_rows_total",
+    unit="count",
+    meaning="Rows that these searches returned; `vane_hnsw_tuples_total` is what they read.",
+    processes=("api",),
 )
 API_CACHE = Counter(
     name="vane_api_cache_total",

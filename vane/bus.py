@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,6 +26,10 @@ SOCKET_TIMEOUT_S = 1.0
 PUBLISH_PAUSE_S = 5.0
 """After a failure nothing is tried for this long: a hung Redis costs a flow 1 s in 6 at most."""
 LOG_PAUSE_S = 60.0
+SHOWN = "vane:shown:"
+SHOWN_SLOT_S = 600
+SHOWN_KEPT_S = 25 * 3_600
+"""What was shown in a slot of time is a HyperLogLog of at most 12 kB, with an error of 0.8 %."""
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 2.0
 PING_AFTER_S = 2.0
 """A silent subscription is pinged this often …"""
@@ -128,6 +132,51 @@ class Subscription:
         if now >= self._quiet_until:
             self._quiet_until = now + LOG_PAUSE_S
             _log.warning("no hints from Redis, answers live up to their time-out: %s", error)
+
+
+class ShownItems:
+    """Which items lists have shown, as sketches that all processes of the API share."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._client = redis.asyncio.Redis.from_url(
+            redis_url,
+            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_connect_timeout=SOCKET_TIMEOUT_S,
+            retry=AsyncRetry(NoBackoff(), 0),
+        )
+
+    async def add(self, items: Collection[str], now_s: float) -> bool:
+        """These were shown now; False where Redis did not take it."""
+        key = f"{SHOWN}{int(now_s) // SHOWN_SLOT_S}"
+        try:
+            async with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.pfadd(key, *items)
+                pipeline.expire(key, SHOWN_KEPT_S)
+                await pipeline.execute()
+        except (redis.RedisError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.aclose()
+
+
+def count_shown(redis_url: str, window_s: int, now_s: float) -> int:
+    """How many items lists have shown in the last seconds, rounded up to slots of ten minutes.
+
+    Raises:
+        Unavailable: Redis does not answer within a second.
+    """
+    last, client = int(now_s) // SHOWN_SLOT_S, _client(redis_url)
+    keys = [f"{SHOWN}{slot}" for slot in range(last - window_s // SHOWN_SLOT_S, last + 1)]
+    try:
+        found: Any = client.pfcount(*keys)
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(f"Redis: {error}") from error
+    finally:
+        client.close()
+    return int(found)
 
 
 class RedisHealth(NamedTuple):

@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from vane.errors import UsageError
+from vane.traces import current_trace_id
 
 Unit = Literal["seconds", "bytes", "events", "messages", "offsets", "count", "0 or 1"]
 Process = Literal["api", "interactions", "catalog", "trends", "learning", "commands", "monitor"]
@@ -131,13 +132,13 @@ class Spread:
         """How many values there were."""
         return sum(self._counts)
 
-    def observe(self, value: float, times: int = 1, trace_id: str = "") -> None:
+    def observe(self, value: float, times: int = 1, trace_id: str | None = None) -> None:
         """Count a value, which may stand for several.
 
         Args:
             value: in the unit of the metric.
             times: how many it stands for.
-            trace_id: of the recorded trace that it is from; empty: there is none.
+            trace_id: of the trace that it is from; None where it is not kept.
         """
         place = bisect_left(self._bounds, value)
         self._counts[place] += times
@@ -159,17 +160,30 @@ class Spread:
 class Stopwatch:
     """Splits the time since it was made into parts that follow each other."""
 
-    __slots__ = ("_parts", "_since", "_trace_id")
+    __slots__ = ("_parts", "_since")
 
-    def __init__(self, parts: Mapping[str, Spread], trace_id: str = "") -> None:
-        self._parts, self._trace_id = parts, trace_id
-        self._since = time.perf_counter()
+    def __init__(self, parts: Mapping[str, Spread]) -> None:
+        self._parts, self._since = parts, time.perf_counter()
 
     def lap(self, part: str) -> None:
         """What was done since the last call, or since the start, was this part."""
         now = time.perf_counter()
-        self._parts[part].observe(now - self._since, 1, self._trace_id)
+        self._parts[part].observe(now - self._since, 1, current_trace_id())
         self._since = now
+
+
+class Lookups:
+    """Of one cache."""
+
+    __slots__ = ("_hits", "_misses")
+
+    def __init__(self, hits: Count, misses: Count) -> None:
+        self._hits, self._misses = hits, misses
+
+    def count(self, asked: int, missing: int) -> None:
+        """So many keys were asked for, of which some were not there."""
+        self._hits.add(asked - missing)
+        self._misses.add(missing)
 
 
 Cell = TypeVar("Cell", Count, Level, Spread)
@@ -198,6 +212,10 @@ class Meter(Collector):
     def histogram(self, metric: Histogram, *values: str) -> Spread:
         """The cell for these values of the labels."""
         return self._cell(metric, values, lambda: Spread(metric.buckets))
+
+    def lookups(self, metric: Counter, *values: str) -> Lookups:
+        """The cells of a cache: the last label of its metric is `result`, hit or miss."""
+        return Lookups(self.counter(metric, *values, "hit"), self.counter(metric, *values, "miss"))
 
     def text(self) -> bytes:
         """All numbers in Prometheus' text format, which has no exemplars."""

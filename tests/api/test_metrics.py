@@ -1,6 +1,8 @@
 """What the API measures."""
 
+import asyncio
 import time
+from collections import Counter
 from datetime import UTC, datetime
 
 from api.cache import Answer, Cache
@@ -13,10 +15,18 @@ from vane.api_metrics import (
     API_EVENTS,
     API_HINT_DELAY_SECONDS,
     API_HINTS,
+    API_LISTED_ITEMS,
+    API_LISTS_MADE,
+    API_MEMORY,
+    API_NEAR_ROWS,
+    API_NEAR_SEARCHES,
     API_REQUEST_SECONDS,
     API_REQUESTS,
+    API_STAGE_SECONDS,
+    REASONS,
+    STAGES,
 )
-from vane.bus import CATALOG, PREFERENCES
+from vane.bus import CATALOG, PREFERENCES, count_shown
 from vane.meter import OTHER
 from vane.metrics import FRESHNESS
 from vane.store.connection import Connection
@@ -88,3 +98,46 @@ def test_an_answer_is_the_first_once_and_only_with_the_version_of_the_hint() -> 
     assert cache.first_shown_s(answer(2)) is None
     cache.drop("user:ada", 3)
     assert cache.first_shown_s(answer(3)) == 0.0
+
+
+def test_a_list_tells_its_stages_its_reasons_and_what_it_read(api: Api, seed: Seed) -> None:
+    items = seed.items(60)
+    seed.user("ada", items[:1])
+    api.sync()
+    path = "/v1/users/ada/recommendations"
+    shown = api.get(f"{path}?limit=5").json()["items"]
+    samples = scrape(api)
+    for stage in STAGES:
+        assert total(samples, API_STAGE_SECONDS, stage) >= 1, stage
+    assert total(samples, API_STAGE_SECONDS, "encoding") == 1
+    assert total(samples, API_LISTS_MADE, "personal") == 1
+    reasons = Counter(item["reason"]["code"] for item in shown)
+    for reason in REASONS:
+        assert total(samples, API_LISTED_ITEMS, reason) == reasons[reason], reason
+    assert total(samples, API_NEAR_SEARCHES, "full") == 2, "59 items are left for 40 places"
+    assert total(samples, API_NEAR_ROWS) == 2 * 40 + 59
+    assert total(samples, API_NEAR_SEARCHES, "short") == 1, "nearest to the item are all others"
+    assert total(samples, API_MEMORY, "nearest", "miss") == 1
+    api.get(path)
+    samples = scrape(api)
+    assert total(samples, API_MEMORY, "nearest", "miss") == 1
+    assert total(samples, API_MEMORY, "nearest", "hit") == 1
+    assert total(samples, API_STAGE_SECONDS, "encoding") == 2
+
+
+def test_the_share_of_the_catalogue_that_was_shown_counts_each_item_once(
+    api: Api, seed: Seed
+) -> None:
+    seed.items(40, "coverage")  # no other test shows these
+    api.sync()
+    url, now_s = api.services.settings.redis_url, time.time()
+    before = count_shown(url, 3_600, now_s)
+    shown = {
+        item["item_id"]
+        for user in ("ada", "bob")
+        for item in api.get(f"/v1/users/{user}/recommendations?limit=7").json()["items"]
+    }
+    asyncio.run_coroutine_threadsafe(api.services.coverage.flush(), api.loop).result(5)
+    assert count_shown(url, 3_600, now_s) - before == len(shown)
+    assert count_shown(url, 3_600, now_s + 90 * 60) == 0, "not in the last hour by then"
+    assert count_shown(url, 86_400, now_s + 90 * 60) >= len(shown)

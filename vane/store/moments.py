@@ -172,6 +172,9 @@ async def about_of(store: ServingStore, query: str, user_id: str, wanted: Wanted
     }
     ((row,),) = await store.read((query, fields | wanted.fields()), prepare=query == _ABOUT)
     seen, hidden, near_long, near_short, watched, written = row[12:]
+    if row[4] is not None and wanted.only is None:
+        for near in (near_long, near_short):
+            store.scans.count(len(near), NEAR_ITEMS)
     return About(
         UserState(*row[:4]),
         None if row[4] is None else _tastes(row[4:8]),
@@ -200,6 +203,7 @@ async def around(
     for origin, found, cosine in nearest:
         lists.setdefault(origin, []).append((found, cosine))
     for listed in lists.values():
+        store.scans.count(len(listed), NEAREST_ITEMS)
         listed.sort(key=lambda pair: -pair[1])
     return {row[0]: _neighbour_row(*row[1:]) for row in neighbours}, lists
 

@@ -27,4 +27,7 @@ async def near_to(
     fields = wanted.fields() | {"limit": limit}
     query = _NEAR if wanted.anything else _NEAR_FILTERED
     found = await store.read(*((query, fields | {"query": literal(to)}) for to in queries))
+    if wanted.only is None:
+        for rows in found:
+            store.scans.count(len(rows), limit)
     return [sorted(map(tuple, rows), key=lambda row: -row[1]) for rows in found]

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from schemas.responses import Item
 from vane.errors import NotFound, Unavailable
+from vane.meter import Count
 from vane.retrieval import common
 from vane.settings import Settings
 from vane.store import binary
@@ -87,14 +89,32 @@ class RecentItem(NamedTuple):
     ts: datetime
 
 
+@dataclass(slots=True)
+class IndexScans:
+    """Counts searches of the text index by what came of them, and their rows."""
+
+    full: Count = field(default_factory=Count)
+    short: Count = field(default_factory=Count)
+    rows: Count = field(default_factory=Count)
+
+    def count(self, found: int, wanted: int) -> None:
+        """A search gave so many rows of those wanted."""
+        (self.full if found >= wanted else self.short).add()
+        self.rows.add(found)
+
+
 class ServingStore:
     """Reads for one process, over a pool of connections.
 
     Every method raises `Unavailable` where PostgreSQL does not answer in time.
+
+    Attributes:
+        scans: counts searches of the text index.
     """
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
         self._pool = pool
+        self.scans = IndexScans()
         self._mean = np.zeros(DIMENSION, np.float32)
         self._mean_parameter = binary.Vector(self._mean)
         self._mean_until = self._away_until = float("-inf")

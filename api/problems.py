@@ -108,5 +108,7 @@ def _methods(request: Request) -> set[str]:
 
 
 async def _defect(request: Request, error: Any) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    route = getattr(request.scope.get("route"), "path", "unmatched")
+    told = {"method": request.method, "route": route}
+    _log.error("%s %s failed", request.method, route, exc_info=error, extra=told)
     return problem_response(problem(500, "a defect of Vane; the log has the details"))

@@ -7,9 +7,11 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from fastapi import FastAPI
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from granian.server.embed import Server
 
 from api.app import create_app
@@ -20,6 +22,8 @@ BACKLOG = 1_024
 """Connections that wait to be accepted."""
 CONNECTIONS_MORE = 4_096
 """Connections at a time, beside those of streams."""
+SERVER_LOG: dict[str, Any] = {"handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}}
+"""Granian's own lines go where all lines go, and it writes none of each request."""
 PROBE_S = 0.02
 END_S_MAX = REQUEST_S_MAX + 5.0
 """From the end of the grace to the end of the process: threads may wait for a server that hangs."""
@@ -51,7 +55,8 @@ async def serve(
         backlog=BACKLOG,
         backpressure=CONNECTIONS_MORE + settings.streams_max,
         websockets=False,
-        log_enabled=False,
+        log_level=LogLevels.error,  # below it says at each start that it is experimental
+        log_dictconfig=SERVER_LOG,
     )
     loop, signals = asyncio.get_running_loop(), _Signals()
     for number in (signal.SIGTERM, signal.SIGINT):

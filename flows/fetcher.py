@@ -4,11 +4,15 @@ A consumer a partition would ask the broker for each of them; and a worker that 
 partition must hear of all. Kafka's own offsets and groups are not used.
 """
 
+import logging
 from collections import deque
 
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from vane.settings import Settings
+
+LIBRDKAFKA = logging.getLogger("librdkafka")
+"""Gets what the library says of brokers, at each poll; otherwise it would write to stderr."""
 
 QUIET_POLLS = 4
 """Polls without a message before one waits: the steps behind the source get their turn first."""
@@ -22,7 +26,7 @@ class Fetcher:
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._topic = topic
-        self._consumer = Consumer(_consumer_config(settings))
+        self._consumer = Consumer(_consumer_config(settings), logger=LIBRDKAFKA)
         self._fetched: dict[int, deque[Message]] = {}
         self._quiet_polls = 0
 

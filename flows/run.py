@@ -1,6 +1,5 @@
 """Runs one flow in this process until it is told to stop, or until it must not go on."""
 
-import logging
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from bytewax.run import cli_main
 from flows.cluster import run_in_cluster
 from flows.kafka import Share
 from flows.meter import FlowMeter
+from vane import telemetry
 from vane.child import announce_ready, watch_parent
 from vane.errors import Fenced, Unavailable, VaneError
 from vane.settings import Settings
@@ -35,7 +35,7 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
     Raises:
         VaneError: what ended the flow, without the wrappers that Bytewax puts around it.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    telemetry.begin(settings, name)
     watch_parent()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -101,6 +101,21 @@ class Settings:
     metrics_host: str = _setting(
         "127.0.0.1", "address on which flows serve `/metrics`; 0.0.0.0: on all"
     )
+    log_format: Literal["text", "json"] = _setting(
+        "text", "lines of services on stderr: for people, or one JSON object each"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "lines of services below are not written"
+    )
+    otlp_endpoint: str = _setting(
+        "", "OTLP/HTTP receiver of traces, such as http://alloy:4318; empty: no traces"
+    )
+    trace_sample: float = _setting(
+        0.01, "of the requests without a `traceparent`, the part that is traced", 0, 1
+    )
+    sentry_dsn: str = _setting(
+        "", "where unexpected errors are reported, without ids: https://KEY@HOST/PROJECT"
+    )
     monitor_interval_ms: int = _setting(
         5_000, "time between two looks of `vane monitor` at positions and servers", 100, 3.6e6
     )
@@ -155,14 +170,14 @@ def _parse(key: str, raw: str, kind: Any, metadata: Mapping[str, Any]) -> Any:
         if raw not in get_args(kind):
             raise SettingError(key, raw, " or ".join(get_args(kind)))
         return raw
-    if kind is not int:
+    if kind not in {int, float}:
         return raw
     low, high = metadata["low"], metadata["high"]
-    allowed = f"a whole number from {low:.0f} to {high:.0f}"
+    allowed = f"a {'whole ' if kind is int else ''}number from {low:.0f} to {high:.0f}"
     try:
-        number = int(raw)
+        number = kind(raw)
     except ValueError:
         raise SettingError(key, raw, allowed) from None
-    if not low <= number <= high:
+    if not low <= number <= high:  # nor what is no number
         raise SettingError(key, raw, allowed)
     return number

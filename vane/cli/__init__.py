@@ -10,11 +10,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from logging import CRITICAL, ERROR, WARNING
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from vane.errors import VaneError
+from vane.errors import Fenced, VaneError
 
 COMPLETE = "_VANE_COMPLETE"
 """Set by the shell that asks for completions."""
@@ -23,6 +24,12 @@ COMPLETE = "_VANE_COMPLETE"
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
 """Read when numpy is imported. Its products are small here: a list took three times the CPU with
 two threads, which wait for each other by turning in circles. More cores take more processes."""
+
+
+TELEMETRY = "vane.telemetry"
+"""Imported by services alone, as it takes 50 ms."""
+SERVICES = ("api", "flow", "grpc", "monitor", "migrate")
+"""Commands whose every line is for a machine where `VANE_LOG_FORMAT=json`."""
 
 
 class Command(NamedTuple):
@@ -156,6 +163,14 @@ def main() -> None:
         status = 1
     except KeyboardInterrupt:
         status = 130
+    except Exception as error:
+        if TELEMETRY not in sys.modules:
+            raise  # a command of a person shows all there is
+        import_module("vane.logs").last_word("ended unexpectedly", CRITICAL, error)
+        status = 1
+    finally:
+        if TELEMETRY in sys.modules:
+            import_module(TELEMETRY).end()
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -169,7 +184,14 @@ def _with_hint(error: typer.TyperException) -> str:
 
 
 def _tell(message: str, status: int) -> int:
-    if message:
+    """Say why a command ends; a service in JSON, also where it has not read its settings yet."""
+    service = called_command(sys.argv, os.environ)
+    if message and service in SERVICES:
+        logs = import_module("vane.logs")
+        if not logs.begun():
+            logs.begin(os.environ.get("VANE_LOG_FORMAT", "text"), "info", service)
+        logs.last_word(message, WARNING if status == Fenced.exit_code else ERROR)
+    elif message:
         sys.stderr.write(f"vane: {message}\n")
     return status
 

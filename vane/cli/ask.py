@@ -17,11 +17,12 @@ from api.recommend import recommend as build_recommendations
 from api.recommend import similar as build_similar
 from api.recommender import Query, Recommender, open_recommender
 from schemas.responses import ListedItem, Profile, Status
+from vane import telemetry
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, Json, command_settings
-from vane.cli.output import console, print_json, print_table, table
+from vane.cli.output import console, note, print_json, print_table, table
 from vane.errors import InvalidRequest, UsageError
-from vane.settings import with_access
+from vane.settings import Settings, with_access
 from vane.store.connection import connect
 from vane.store.serving import ServingStore, open_store
 from vane.store.status import read_status
@@ -156,26 +157,27 @@ def api(
 
     watch_parent()
     settings = with_access(command_settings(data_dir), host)
+    telemetry.begin(settings, "api")
     if shared:
         asyncio.run(serve(settings, host, port, lambda: None, metrics_port))
         return
     free = usable_port(port)
     for worker in range(workers if metrics_port else 0):
         usable_port(metrics_port + worker)
-    typer.echo(f"access is {ACCESS[settings.access]}", err=True)
+    note(settings, f"access is {ACCESS[settings.access]}", err=True)
     if not settings.admin_key:
         if workers > 1:
             raise UsageError("--workers needs VANE_ADMIN_KEY: it signs sessions for all of them")
-        typer.echo(NO_ADMIN_KEY, err=True)
+        note(settings, NO_ADMIN_KEY, err=True)
+    announce = partial(_announce, settings, host, free)
     if workers > 1:
-        announce = partial(_announce, host, free)
         run_workers(host, free, workers, metrics_port, data_dir, announce)
     else:
-        asyncio.run(serve(settings, host, free, partial(_announce, host, free), metrics_port))
+        asyncio.run(serve(settings, host, free, announce, metrics_port))
 
 
-def _announce(host: str, port: int) -> None:
-    typer.echo(f"serving on http://{host}:{port}")
+def _announce(settings: Settings, host: str, port: int) -> None:
+    note(settings, f"serving on http://{host}:{port}")
     announce_ready()
 
 

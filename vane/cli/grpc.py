@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
+from vane import telemetry
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, command_settings
+from vane.cli.output import note
+from vane.settings import Settings
 
 
 def grpc(
@@ -25,10 +28,11 @@ def grpc(
 
     watch_parent()
     settings = command_settings(data_dir)
+    telemetry.begin(settings, "grpc")
     free = usable_port(port)
-    asyncio.run(serve_grpc(settings, host, free, lambda: _announce(host, free)))
+    asyncio.run(serve_grpc(settings, host, free, lambda: _announce(settings, host, free)))
 
 
-def _announce(host: str, port: int) -> None:
-    typer.echo(f"serving gRPC on {host}:{port}")
+def _announce(settings: Settings, host: str, port: int) -> None:
+    note(settings, f"serving gRPC on {host}:{port}")
     announce_ready()

@@ -1,6 +1,5 @@
 """`vane monitor`: what no single process knows, for Prometheus."""
 
-import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from vane import telemetry
 from vane.canary import Canary
 from vane.child import announce_ready, watch_parent
 from vane.cli.context import DataDir, command_settings
@@ -49,8 +49,8 @@ def monitor(
 
     Example: `vane monitor --metrics-port 9405`
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = command_settings(data_dir, needs=["kafka_bootstrap", "database_url", "redis_url"])
+    telemetry.begin(settings, "monitor")
     port = metrics_port or settings.metrics_port
     if port == 0:
         raise UsageError("vane monitor needs a port for /metrics: --metrics-port 9405")

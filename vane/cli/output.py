@@ -1,5 +1,6 @@
 """What commands print on stdout: tables and JSON, with colours only where there is a terminal."""
 
+import logging
 from typing import Any
 
 import msgspec
@@ -7,7 +8,11 @@ import typer
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from vane.settings import Settings
+
 PIPED_WIDTH = 10_000
+
+_log = logging.getLogger(__name__)
 
 
 def console() -> Console:
@@ -36,3 +41,11 @@ def print_table(rows: Table, *, empty: str) -> None:
 def print_json(value: Any) -> None:
     """An answer of the API, or any value that msgspec encodes."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def note(settings: Settings, text: str, *, err: bool = False) -> None:
+    """What a service says as it starts: to people, or as all its lines where they are JSON."""
+    if settings.log_format == "json":
+        _log.info("%s", text)
+    else:
+        typer.echo(text, err=err)

@@ -6,11 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from vane.child import supervised_environ
 from vane.embedded.process import ChildProcess
 
 SAYS = "vane: "
 """How the one readable line of an error begins, see `vane.cli.main`."""
+
+
+class _Line(msgspec.Struct):
+    """Of a log in JSON."""
+
+    message: str
 
 
 class VaneChild:
@@ -82,6 +90,8 @@ class VaneChild:
     def message(self) -> str:
         """What it said last: the line of its error, otherwise the end of its log."""
         *_, last = ["", *self.process.tail().splitlines()]
+        with contextlib.suppress(msgspec.MsgspecError):
+            return msgspec.json.decode(last, type=_Line).message
         return last.removeprefix(SAYS) if last.startswith(SAYS) else self.process.tail()
 
     def _forget(self) -> None:

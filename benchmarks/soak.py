@@ -33,7 +33,7 @@ SAMPLE_S = 10.0
 PAUSE_S = 0.2
 """Between two lists that are asked for."""
 WARM = 1 / 3
-SERVERS = ("postgres", "redis-server", "broker")
+SERVERS = ("postgres", "redis-server", "tansu")
 
 Series = dict[str, list[tuple[float, float]]]
 """(minutes, MiB) by process."""

@@ -23,7 +23,7 @@ DATA ?= ../shared/data/movietweetings
 QUALITY ?= build/quality
 EVALUATE_ARGS ?= --baselines
 
-.PHONY: help install tools chromium run test test-ops test-web test-faults soak ops-tools evaluate bench bench-api lint lock lock-check dashboards schemas
+.PHONY: help install tools chromium run test test-ops test-web test-faults soak ops-tools evaluate bench bench-api lint lock lock-check dashboards schemas site
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -101,6 +101,19 @@ schemas: tools  ## Write again what is made from types: schemas/json/, *_pb2*, d
 		schemas/recommender.proto
 	$(BIN)/python scripts/settings_table.py
 	$(BIN)/python scripts/metrics_table.py
+	$(BIN)/python -m scripts.cli_page
+	$(BIN)/python -m scripts.messages_page
+	$(BIN)/python -m scripts.openapi_page
+
+site: build/site-env/.ready  ## Build the documentation's site into build/site, strictly
+	@NO_MKDOCS_2_WARNING=1 build/site-env/bin/mkdocs build --strict
+	@echo "Built: build/site/index.html"
+
+build/site-env/.ready: requirements-docs.txt
+	@scripts/venv.sh build/site-env
+	@build/site-env/bin/pip --disable-pip-version-check --no-input install --quiet --no-deps \
+		--require-hashes -r requirements-docs.txt
+	@touch $@
 
 tools: $(VENV)/.tools
 

@@ -1,7 +1,8 @@
 """Pin every package with its hashes: `lock.py` writes the lock files, `lock.py --check` compares.
 
 torch and its CUDA family get a file of their own, so that `make install TORCH_INDEX=…` can leave
-it out. Pins that still fit their `.in` file stay: a new release changes nothing here.
+it out; the site is built in an environment of its own. Pins that still fit their `.in` file stay:
+a new release changes nothing here.
 """
 
 import re
@@ -12,11 +13,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-INPUTS = ["requirements.in", "requirements-dev.in"]
-RUNTIME, TORCH, TOOLS = LOCKS = [
+INPUTS = ["requirements.in", "requirements-dev.in", "requirements-docs.in"]
+RUNTIME, TORCH, TOOLS, SITE = LOCKS = [
     "requirements.txt",
     "requirements-torch.txt",
     "requirements-dev.txt",
+    "requirements-docs.txt",
 ]
 TORCH_FAMILY = re.compile(r"(torch|triton|nvidia-[\w-]+|cuda-[\w-]+)==")
 PACKAGE = re.compile(r"^\S(?:.*\\\n)*.*\n", re.MULTILINE)
@@ -40,6 +42,7 @@ def lock_in(folder: Path) -> None:
         chosen = [p for p in packages if bool(TORCH_FAMILY.match(p)) is is_torch]
         (folder / lock).write_text("".join(chosen))
     compile_lock(folder, "requirements-dev.in", TOOLS, "--constraint", RUNTIME)
+    compile_lock(folder, "requirements-docs.in", SITE)
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ MODULES = sorted(
 )
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+MADE_PAGES = ["cli_page", "messages_page", "metrics_table", "openapi_page", "settings_table"]
 QUERY_FILES = sorted((ROOT / "vane" / "store" / "sql").glob("*.sql"))
 
 
@@ -83,7 +84,7 @@ def test_every_setting_has_a_meaning_and_a_use(spec: Field[Any]) -> None:
     assert any(re.search(rf"\.{spec.name}\b", m.read_text(encoding="utf-8")) for m in users)
 
 
-@pytest.mark.parametrize("name", ["settings_table", "metrics_table"])
+@pytest.mark.parametrize("name", MADE_PAGES)
 def test_a_page_that_is_made_from_code_is_up_to_date(name: str) -> None:
     script = runpy.run_path(str(ROOT / "scripts" / f"{name}.py"))
     assert script["PAGE"].read_text(encoding="utf-8") == script["page"]()
@@ -120,7 +121,8 @@ def test_the_commands_that_messages_name_exist() -> None:
 
 def test_the_pages_name_exactly_the_routes_of_the_api() -> None:
     call = re.compile(r"\b(GET|POST|PUT|DELETE) (/[a-z0-9/_{}-]+)")
-    named = {found for page in PAGES for found in call.findall(page.read_text(encoding="utf-8"))}
+    written = [page for page in PAGES if page.name != "openapi.md"]
+    named = {found for page in written for found in call.findall(page.read_text(encoding="utf-8"))}
     paths = create_app(Settings()).openapi()["paths"]
     served = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs}
     assert named == served

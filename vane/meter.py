@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from vane.errors import UsageError
-from vane.traces import current_trace_id
+from vane.traces import lap
 
 Unit = Literal["seconds", "bytes", "events", "messages", "offsets", "count", "0 or 1"]
 Process = Literal["api", "interactions", "catalog", "trends", "learning", "commands", "monitor"]
@@ -168,7 +168,7 @@ class Stopwatch:
     def lap(self, part: str) -> None:
         """What was done since the last call, or since the start, was this part."""
         now = time.perf_counter()
-        self._parts[part].observe(now - self._since, 1, current_trace_id())
+        self._parts[part].observe(now - self._since, 1, lap(part, self._since, now))
         self._since = now
 
 

@@ -5,9 +5,11 @@ costs next to nothing while there are none. No id of a user, item or event is ev
 """
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ TRACEPARENT = "traceparent"
 
 Kind = Literal["internal", "server", "producer", "consumer"]
 Attributes = Mapping[str, str | int]
+NONE: Attributes = MappingProxyType({})
 
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
@@ -83,7 +86,7 @@ def enabled() -> bool:
 
 
 def span(
-    name: str, kind: Kind = "internal", parent: str | None = None, **attributes: str | int
+    name: str, kind: Kind = "internal", parent: str | None = None, attributes: Attributes = NONE
 ) -> AbstractContextManager["Span | None"]:
     """A span around a block, the current one within; None where none are wanted.
 
@@ -91,27 +94,41 @@ def span(
         name: what is done, never with an id.
         kind: as OpenTelemetry has it.
         parent: a `traceparent`; without one the current span, and where there is none, a new trace.
-        attributes: their names with `_` in place of `.`.
+        attributes: of the span, named as OpenTelemetry's conventions have it.
     """
     return _NOTHING if _tracing is None else _opened(_tracing, name, kind, parent, attributes)
 
 
-def stage(name: str) -> AbstractContextManager["Span | None"]:
+def stage(
+    name: str, kind: Kind = "internal", attributes: Attributes = NONE
+) -> AbstractContextManager["Span | None"]:
     """A span within the current one; None, and no new trace, where there is none."""
-    return _NOTHING if _tracing is None or _context() is None else span(name)
+    if _tracing is None or _context() is None:
+        return _NOTHING
+    return _opened(_tracing, name, kind, None, attributes)
+
+
+def lap(name: str, since_s: float, until_s: float) -> str | None:
+    """A stage that is over, in seconds of `time.perf_counter`; `current_trace_id`."""
+    if _tracing is None or (trace_id := current_trace_id()) is None:
+        return None
+    until_ns = time.time_ns() - round((time.perf_counter() - until_s) * 1e9)
+    start_ns = until_ns - round((until_s - since_s) * 1e9)
+    _tracing.start(name, "internal", None, NONE, start_ns).end(until_ns)
+    return trace_id
 
 
 def start(
     name: str,
     kind: Kind,
     parent: str | None = None,
-    attributes: Attributes | None = None,
+    attributes: Attributes = NONE,
     start_ns: int | None = None,
 ) -> "Span | None":
     """A span that its owner ends; `start_ns` since 1970, None: now. None where none are wanted."""
     if _tracing is None:
         return None
-    return _tracing.start(name, kind, parent, attributes or {}, start_ns)
+    return _tracing.start(name, kind, parent, attributes, start_ns)
 
 
 def using(span: "Span | None") -> AbstractContextManager["Span | None"]:
@@ -142,6 +159,12 @@ def current_traceparent() -> str | None:
     return None if context is None else f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
 
 
+def headers() -> list[tuple[str, bytes]] | None:
+    """What a Kafka message carries beside its value; None where its trace is not kept."""
+    carried = current_traceparent()
+    return None if carried is None else [(TRACEPARENT, carried.encode())]
+
+
 def traceparent_of(span: "Span") -> str:
     """As `current_traceparent`, of this span."""
     context = span.get_span_context()
@@ -152,8 +175,7 @@ def traceparent_of(span: "Span") -> str:
 def _opened(
     tracing: Tracing, name: str, kind: Kind, parent: str | None, attributes: Attributes
 ) -> Iterator["Span"]:
-    dotted = {key.replace("_", "."): value for key, value in attributes.items()}
-    opened = tracing.start(name, kind, parent, dotted, None)
+    opened = tracing.start(name, kind, parent, attributes, None)
     try:
         with tracing.current(opened):
             yield opened

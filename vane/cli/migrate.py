@@ -1,5 +1,6 @@
 """`vane migrate`, `accept-log`, `accept-gap`: what an operator does to the database."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,21 +11,45 @@ from vane.errors import UsageError
 from vane.kafka_admin import describe_topic, log_bounds
 from vane.store.connection import connect
 from vane.store.migrate import migrate as apply_migrations
+from vane.store.migrate import pending_migrations
+from vane.store.migration_files import Phase, migrations
 from vane.store.positions import Stream, accept_gap, find_log, open_log
 
+Before = Annotated[
+    bool, typer.Option("--before-deploy", help="Only what the code that runs now can live with.")
+]
+After = Annotated[
+    bool, typer.Option("--after-deploy", help="Only what has waited until the old code is gone.")
+]
 
-def migrate(data_dir: DataDir = None, as_json: Json = False) -> None:  # noqa: FBT002 - a flag
-    """Bring the database schema up to date; does nothing where it is.
+
+def migrate(
+    before: Before = False,  # noqa: FBT002 - a flag
+    after: After = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Bring the database schema up to date; does nothing where it is. Flows and API may go on.
+
+    A release that changes the schema is rolled out in three steps: --before-deploy, the new
+    version everywhere, --after-deploy. Without either, everything is applied.
 
     Example: `VANE_DATABASE_URL=postgresql://vane@db/vane vane migrate`
     """
+    if before and after:
+        raise UsageError("--before-deploy and --after-deploy: leave both out to apply everything")
+    phase: Phase | None = "before-deploy" if before else "after-deploy" if after else None
     settings = command_settings(data_dir, needs=["database_url"])
+    told = partial(typer.echo, err=True) if as_json else typer.echo
     with connect(settings, "vane migrate") as connection:
-        applied = apply_migrations(connection)
+        applied = apply_migrations(connection, phase, told=told)
+        waiting = [migration.label for migration in pending_migrations(connection, migrations())]
     if as_json:
-        print_json({"applied": applied})
-    else:
-        typer.echo("\n".join(f"applied {name}" for name in applied) or "the schema is up to date")
+        print_json({"applied": applied, "waiting": waiting})
+    elif waiting:
+        typer.echo(f"waiting for the deploy: {', '.join(waiting)}")
+    elif not applied:
+        typer.echo("the schema is up to date")
 
 
 def accept_log(

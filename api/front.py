@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.responses import Response
@@ -11,7 +12,11 @@ from api.answers import CACHE_CONTROL, JSON, has_tag
 from api.callers import Credentials
 from api.problems import error_response
 from api.services import Services
+from api.spans import request_span, told
 from vane.errors import Forbidden, Unauthenticated, Unavailable, VaneError
+
+if TYPE_CHECKING:
+    from vane.traces import Span
 
 ADMIN = b"/v1/admin"
 REQUEST_S_MAX = 16.0
@@ -55,6 +60,13 @@ class Front:
         services: Services = scope["app"].state.services
         if await _answered(services, scope, send):
             return
+        with request_span(scope) as span:
+            await self._measured(services, scope, receive, send, span)
+
+    async def _measured(
+        self, services: Services, scope: Scope, receive: Receive, send: Send, span: "Span | None"
+    ) -> None:
+        """Pass on, and note how long it took and what came of it."""
         began = time.perf_counter()
         scope["path"] = scope["raw_path"].decode("latin-1")
         status, route, answered = 500, "unmatched", None
@@ -74,6 +86,7 @@ class Front:
         finally:
             seconds = (answered or time.perf_counter()) - began  # a stream goes on for hours
             services.metrics.request(scope["method"], route, status, seconds)
+            told(span, scope, route, status)
 
     async def _in_time(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; 503 where no answer has begun in time."""

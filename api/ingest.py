@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from api.waiting import Token
 from schemas.events import InteractionEvent
 from schemas.responses import RejectedEvent
+from vane import traces
 from vane.errors import InvalidEvent, InvalidRequest, OperatorNeeded, Unavailable
 from vane.interaction import convert_interaction, validate_interaction
 from vane.kafka_admin import describe_topic
@@ -149,11 +150,13 @@ class EventLog:
             Unavailable: as `append`.
         """
         batch = _Batch(len(messages), asyncio.get_running_loop(), self._broken)
-        self._send(topic, messages, batch)
-        try:
-            await asyncio.wait_for(batch.done, DELIVERY_TIMEOUT_MS / 1e3 + 1)
-        except TimeoutError:
-            raise Unavailable("Kafka did not acknowledge in time") from None
+        named = {"messaging.system": "kafka", "messaging.destination.name": topic}
+        with traces.stage(f"send {topic}", "producer", named):
+            self._send(topic, messages, batch)
+            try:
+                await asyncio.wait_for(batch.done, DELIVERY_TIMEOUT_MS / 1e3 + 1)
+            except TimeoutError:
+                raise Unavailable("Kafka did not acknowledge in time") from None
         return batch.offsets
 
     def offer(self, topic: str, key: bytes, value: bytes) -> bool:
@@ -168,9 +171,12 @@ class EventLog:
         """All of them or none: the queue has room, or it has not."""
         if len(self._producer) + len(messages) > QUEUE_EVENTS_MAX:
             raise Unavailable("Kafka takes no more events now: too many wait for it")
+        carried = traces.headers()
         try:
             for key, value in messages:
-                self._producer.produce(topic, value, key, on_delivery=batch.delivered)
+                self._producer.produce(
+                    topic, value, key, on_delivery=batch.delivered, headers=carried
+                )
         except (BufferError, KafkaException) as error:
             raise Unavailable(f"Kafka takes no more events now: {error}") from error
 

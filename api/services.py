@@ -180,13 +180,7 @@ class Services:
         self.metrics.hints[type(hint).__name__].add()
         match hint:
             case PreferenceHint():
-                self.metrics.hint_delay.observe(max(time.time() - hint.ts, 0.0))
-                for user_id, version in hint.changes:
-                    self.cache.drop(user_subject(user_id), version)
-                    if hint.erased:
-                        self.cache.forget(user_subject(user_id))
-                    self.streams.user_changed(user_id, version)
-                self.applied.advance(hint.log, hint.partition, hint.next_offset)
+                self._take_changes(hint)
             case CatalogHint():
                 for item_id in hint.items:
                     self.cache.drop(item_subject(item_id))
@@ -205,6 +199,18 @@ class Services:
                 self.knowledge.wake()
                 self.streams.look()
                 self.callers.wake()
+
+    def _take_changes(self, hint: PreferenceHint) -> None:
+        self.metrics.hint_delay.observe(max(time.time() - hint.ts, 0.0))
+        for user_id, version in hint.changes:
+            self.cache.drop(user_subject(user_id), version)
+            if hint.erased:
+                self.cache.forget(user_subject(user_id))
+            self.streams.user_changed(user_id, version)
+        versions = dict(hint.changes) if hint.traces else {}
+        for user_id, parent in hint.traces:
+            self.streams.trace(user_id, versions.get(user_id, 0), parent)
+        self.applied.advance(hint.log, hint.partition, hint.next_offset)
 
     async def follow_hints(self) -> None:
         """Take every hint, for ever."""

@@ -128,6 +128,7 @@ class _EventStream(Response):
                     await _send(send, HEARTBEAT)
                 else:
                     await _send(send, _event(found))
+                    reader.sent(found)
                     self._services.metrics.stream_lists.add()
                     sent = found.etag
                 left_s = self._wanted.until_s - time.time()

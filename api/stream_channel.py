@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from api.cache import Answer, Key
+from vane import traces
 from vane.errors import Unavailable
+
+if TYPE_CHECKING:
+    from vane.traces import Span
 
 Build = Callable[[], Awaitable[Answer]]
 
@@ -58,6 +63,9 @@ class Channel:
     state: State = State.IDLE
     again: bool = False
     computed_s: float = float("-inf")
+    push: "Span | None" = None
+    """From a hint that is traced until a reader has a list with `push_version` or a newer one."""
+    push_version: int = 0
 
     @property
     def version(self) -> int:
@@ -72,6 +80,17 @@ class Channel:
         self.items = frozenset(item.item_id for item in _decode_items(answer.body).items)
         self.wake()
         return True
+
+    def trace(self, version: int, parent: str) -> None:
+        """Follow a change of the user under its `traceparent`, unless one is followed already."""
+        if self.push is None:
+            self.push, self.push_version = traces.start("push", "consumer", parent), version
+
+    def sent(self, answer: Answer) -> None:
+        """A reader has this answer."""
+        if self.push is not None and (answer.version or 0) >= self.push_version:
+            self.push.end()
+            self.push = None
 
     def wake(self) -> None:
         """There is something new for the readers."""
@@ -93,6 +112,10 @@ class Reader:
         """The client has gone."""
         self.gone = True
         self.changed.set()
+
+    def sent(self, answer: Answer) -> None:
+        """The client has this answer."""
+        self._channel.sent(answer)
 
     async def newest(self, known: bytes, timeout_s: float) -> Answer | None:
         """The newest answer once its entity tag is another one; None after the time, or when gone.

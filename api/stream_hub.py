@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from api.cache import Answer, Key
 from api.stream_channel import Build, Channel, Reader, State
+from vane import traces
 from vane.errors import Unavailable
 
 GAP_S = 0.25
@@ -98,6 +99,11 @@ class StreamHub:
             if channel.version < version:
                 self._touch(channel)
 
+    def trace(self, user_id: str, version: int, parent: str) -> None:
+        """The change that was just told is on a way that is traced: so is its push."""
+        for channel in self._of_user.get(user_id, ()):
+            channel.trace(version, parent)
+
     def items_changed(self, items: Sequence[str] | None) -> None:
         """The item table changed, these items of the catalogue in what they are."""
         if items:
@@ -174,7 +180,8 @@ class StreamHub:
         self._round.pop(channel, None)
         try:
             if channel.readers:
-                channel.show(await self._fill(channel.key, channel.build))
+                with traces.using(channel.push):
+                    channel.show(await self._fill(channel.key, channel.build))
         except Unavailable as error:
             await self._put_off(channel, error)
         except Exception as error:  # noqa: BLE001 - the other lists go on

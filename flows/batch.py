@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from flows.kafka import Chunk
+from flows.traced import TracedMessage
 from schemas.events import InteractionEvent
 from vane.errors import InvalidEvent
 from vane.interaction import (
@@ -72,6 +73,8 @@ class Batch:
     """Messages that bring back a dead letter, with that letter's key."""
     erased: Counter[int] = field(default_factory=Counter)
     """Messages of each partition that were dropped, as their users were erased."""
+    traced: list[TracedMessage] = field(default_factory=list)
+    """Messages whose way is followed."""
     since: float = field(default_factory=time.perf_counter)
     """When the oldest of its chunks was here."""
 
@@ -119,6 +122,7 @@ def join(batches: Sequence[Batch]) -> Batch:
         **columns,
         retries={place: key for batch in batches for place, key in batch.retries.items()},
         erased=Counter(),
+        traced=list(chain.from_iterable(batch.traced for batch in batches)),
         since=batches[0].since,
     )
 

@@ -6,6 +6,7 @@ from threading import Event
 from flows.batch import Batch, decode_chunk
 from flows.kafka import Chunk
 from flows.live_tuning import LiveTuning
+from flows.traced import find_traced
 from vane.errors import Unavailable, UnusableTuning
 from vane.settings import Settings
 from vane.store.connection import connect
@@ -28,6 +29,12 @@ class Decoder:
 
     def __call__(self, chunk: Chunk) -> Batch:
         """The events of a chunk."""
+        traced = find_traced(chunk)
+        batch = self._decoded(chunk)
+        batch.traced = traced
+        return batch
+
+    def _decoded(self, chunk: Chunk) -> Batch:
         known, bytes_max = self._tuning.current, self._settings.event_bytes_max
         batch = decode_chunk(chunk, known, bytes_max)
         if not any(letter.field == "action" for letter in batch.dead_letters):

@@ -6,7 +6,7 @@ commits a chunk with its position in one transaction. Kafka's own offsets are ne
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -35,6 +35,9 @@ DRAIN_PATIENCE_S = 10.0
 """How long a drain waits for a broker that does not say where the log ends."""
 
 
+Headers = Sequence[tuple[str, bytes | None]]
+
+
 @dataclass(slots=True)
 class Chunk:
     """Consecutive offsets of one partition: [previous_offset, next_offset), some of them empty."""
@@ -49,6 +52,8 @@ class Chunk:
     offsets: list[int]
     receipt_us: Callable[[int], int]
     """Broker time of the i-th message in microseconds since 1970 (dear: ask only when needed)."""
+    headers: Callable[[], Iterable[Headers | None]] = tuple
+    """Of each message, None where it has none (asked for where there are traces)."""
 
     @property
     def empty(self) -> int:
@@ -228,6 +233,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
             keys=list(map(Message.key, messages)),
             offsets=list(map(Message.offset, messages)),
             receipt_us=lambda index: messages[index].timestamp()[1] * 1_000,
+            headers=lambda: map(Message.headers, messages),
         )
         self._cursor = reached
         self._heartbeat_at = time.monotonic() + HEARTBEAT_S

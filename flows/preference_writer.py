@@ -6,6 +6,7 @@ fences off former owners; each state is written only over the version that it wa
 
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from threading import Event as StopEvent
 
@@ -17,8 +18,10 @@ from flows.live_tuning import LiveTuning
 from flows.pending import PendingResolver
 from flows.plan import Changes
 from flows.state_session import StateSession
+from flows.traced import Traced, following, told, using
 from flows.work import Planner, Work
 from schemas.events import PreferenceHint
+from vane import traces
 from vane.bus import PREFERENCES, Publisher
 from vane.errors import Unavailable
 from vane.settings import Settings
@@ -59,7 +62,7 @@ class PreferenceWriter:
         if not batch.is_heartbeat:
             self._meter.flow.parts["wait"].observe(time.perf_counter() - batch.since)
         try:
-            with translated():
+            with translated(), using(batch.traced):
                 return self._plan(batch)
         except (Unavailable, UsersMerged) as error:
             log.info("%s; planning again", error)
@@ -74,7 +77,8 @@ class PreferenceWriter:
         if time.monotonic() >= self._housekeeping_at:
             self.housekeeping(batch.spans[0])
         if not batch.is_heartbeat:
-            self._commit_once(batch, work)
+            with following(batch):
+                self._commit_once(batch, work)
         for span in batch.spans:
             lag = self._meter.flow.lag(span.stream.partition)
             lag.reached(span.next_offset, span.received_s)
@@ -96,7 +100,7 @@ class PreferenceWriter:
         assert work is not None
         self._meter.committed(work.batch, work.committed, work.waiting)
         for span in spans:
-            self._publish(span, changes, span.next_offset)
+            self._publish(span, changes, span.next_offset, told(batch, changes))
             changes = []
         self._meter.pushed(work.batch)
 
@@ -183,7 +187,11 @@ class PreferenceWriter:
         if letters and store.mark_retried(self._session.connection, letters) < len(letters):
             raise Unavailable("dead letters were brought back by another worker meanwhile")
 
-    def _publish(self, span: Span, changes: Changes, next_offset: int) -> None:
+    def _publish(
+        self, span: Span, changes: Changes, next_offset: int, traced: Sequence[Traced] = ()
+    ) -> None:
         stream = span.stream
-        hint = PreferenceHint(changes, stream.log_id, stream.partition, next_offset, time.time())
-        self._meter.flow.hint(self._publisher.publish(PREFERENCES, hint))
+        now, place = time.time(), (stream.log_id, stream.partition, next_offset)
+        hint = PreferenceHint(changes, *place, now, traces=list(traced))
+        with traces.stage(f"publish {PREFERENCES}", "producer"):
+            self._meter.flow.hint(self._publisher.publish(PREFERENCES, hint))

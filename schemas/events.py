@@ -144,6 +144,8 @@ class PreferenceHint(Struct, gc=False, frozen=True, omit_defaults=True):
     ts: float
     erased: bool = False
     """Whether these users were erased: nothing of them may be kept, not even for hard times."""
+    traces: list[tuple[str, str]] = []
+    """User and `traceparent` of events among them whose way is traced; absent where none is."""
 
 
 class CatalogHint(Struct, gc=False, frozen=True):

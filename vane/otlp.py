@@ -73,6 +73,10 @@ class Otlp:
             name, context, SpanKind[kind.upper()], dict(attributes), start_time=start_ns
         )
 
+    def failed(self, span: Span, reason: str) -> None:
+        """Mark a span as one of a failure."""
+        span.set_status(Status(StatusCode.ERROR, reason))
+
     @contextmanager
     def current(self, span: Span) -> Iterator[Span]:
         """Within, the span is the current one; an error that leaves the block marks it."""
@@ -80,7 +84,7 @@ class Otlp:
             try:
                 yield span
             except Exception as error:
-                span.set_status(Status(StatusCode.ERROR, type(error).__name__))
+                self.failed(span, type(error).__name__)
                 raise
 
     def end(self) -> None:

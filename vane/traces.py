@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from vane.errors import SettingError
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Span, SpanContext
+    from opentelemetry import trace
+
+    Span = trace.Span
 
 TRACEPARENT = "traceparent"
 """Header of W3C Trace Context: over HTTP, on Kafka and in hints alike."""
@@ -40,6 +42,9 @@ class Tracing(Protocol):
         start_ns: int | None,
     ) -> "Span":
         """A span that is open; its parent is the current one where none is named."""
+
+    def failed(self, span: "Span", reason: str) -> None:
+        """Mark a span as one of a failure."""
 
     def current(self, span: "Span") -> AbstractContextManager["Span"]:
         """Within, the span is the current one of this thread or task."""
@@ -136,6 +141,12 @@ def using(span: "Span | None") -> AbstractContextManager["Span | None"]:
     return _NOTHING if _tracing is None or span is None else _tracing.current(span)
 
 
+def failed(span: "Span", reason: str) -> None:
+    """Mark a span as one of a failure; the reason names nobody."""
+    if _tracing is not None:
+        _tracing.failed(span, reason)
+
+
 def is_sampled(traceparent: str) -> bool:
     """Whether its sender keeps this trace."""
     return len(traceparent) >= len("00-") + 32 + 1 + 16 + 3 and traceparent[-1] in "13579bdf"
@@ -183,10 +194,10 @@ def _opened(
         opened.end()
 
 
-def _context() -> "SpanContext | None":
+def _context() -> "trace.SpanContext | None":
     """Of the current span where its trace is kept, also one that a client's own program opened."""
     api = sys.modules.get("opentelemetry.trace")
     if api is None:
         return None
-    context: SpanContext = api.get_current_span().get_span_context()
+    context: trace.SpanContext = api.get_current_span().get_span_context()
     return context if context.is_valid and context.trace_flags.sampled else None

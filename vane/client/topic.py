@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from vane.errors import Unavailable
+from vane.traces import headers
 
 DELIVERY_TIMEOUT_MS = 30_000
 MESSAGES_PER_POLL = 500
@@ -85,7 +86,11 @@ class TopicWriter:
         while True:
             try:
                 self._producer.produce(
-                    self._topic, message.value, message.key, on_delivery=self._delivered
+                    self._topic,
+                    message.value,
+                    message.key,
+                    on_delivery=self._delivered,
+                    headers=headers(),
                 )
             except BufferError:
                 self._poll(FULL_QUEUE_WAIT_S)

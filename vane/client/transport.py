@@ -19,6 +19,7 @@ from vane.errors import (
     UsageError,
     VaneError,
 )
+from vane.traces import TRACEPARENT, current_traceparent
 
 IDLE_CONNECTIONS_MAX = 8
 ERRORS = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
@@ -124,7 +125,11 @@ class Transport:
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> http.client.HTTPResponse:
-        connection.request(method, self._prefix + target, body, {**self._headers, **headers})
+        carried = current_traceparent()
+        trace = {} if carried is None else {TRACEPARENT: carried}
+        connection.request(
+            method, self._prefix + target, body, {**self._headers, **trace, **headers}
+        )
         return connection.getresponse()
 
     def _take(self) -> tuple[http.client.HTTPConnection, bool]:

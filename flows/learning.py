@@ -131,7 +131,7 @@ class _Session:
     @cached_property
     def teacher(self) -> Teacher:
         connection = connect(self.settings, "vane learning")
-        return Teacher(self.settings, connection, self.stop)
+        return Teacher(self.settings, connection, self.stop, self.meter)
 
     @cached_property
     def follower(self) -> LogFollower:

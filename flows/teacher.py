@@ -11,10 +11,22 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from flows.meter import FlowMeter
 from schemas.events import SettingsHint
 from vane.bus import SETTINGS, Publisher
-from vane.learning import LISTS_FOR_NETWORK, LISTS_KEPT, Learner, Verdict, challenge, served
+from vane.evaluation import LENGTH, rank
+from vane.learning import (
+    LISTS_FOR_NETWORK,
+    LISTS_KEPT,
+    Learner,
+    Observed,
+    Verdict,
+    challenge,
+    served,
+)
 from vane.linear import LinearRanker
+from vane.meter import Meter
+from vane.metrics import LEARNING_STEP, LEARNING_TARGETS
 from vane.network import NetworkRanker
 from vane.ranking import Model
 from vane.replica import Events
@@ -37,6 +49,24 @@ RECALLED_AT_ONCE = 5_000
 SEED = 1
 
 
+class TargetsMeter:
+    """Where the list that was predicted had the item that the user chose."""
+
+    def __init__(self, numbers: Meter) -> None:
+        self._places = {
+            place: numbers.counter(LEARNING_TARGETS, place)
+            for place in LEARNING_TARGETS.labels[0].values
+        }
+
+    def observed(self, target: Observed) -> None:
+        """A target with its list."""
+        if target.positive < 0:
+            place = "missed"
+        else:
+            place = "top" if rank(target.scores, target.positive) <= LENGTH else "lower"
+        self._places[place].add()
+
+
 class _StoppedError(Exception):
     """The process ends before the network is fitted."""
 
@@ -49,14 +79,18 @@ class Teacher:
         learned_before: where the stored weights have come to.
     """
 
-    def __init__(self, settings: Settings, connection: Connection, stop: Event) -> None:
-        """Args: servers and pace, an own connection, and what cuts a fit short."""
+    def __init__(
+        self, settings: Settings, connection: Connection, stop: Event, meter: FlowMeter
+    ) -> None:
+        """Args: servers and pace, an own connection, what cuts a fit short, the numbers."""
         self.connection = connection
         self._settings, self._stop = settings, stop
         self._publisher = Publisher(settings.redis_url)
         self._active, self.learned_before = read_model(connection)
         self._study = Study.begin(connection, settings)
         self._learner = Learner(self._study.replica, Model(*_rankers(self._active)), SEED)
+        self._learner.on_observed = TargetsMeter(meter.numbers).observed
+        meter.numbers.gauge(LEARNING_STEP).follow(lambda: self._learner.linear.step_length)
         self._rng = np.random.default_rng(SEED)
         self._applied = 0
         self._published = self._begun = self._learner.linear.lists

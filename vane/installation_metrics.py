@@ -1,14 +1,21 @@
 """What no single process knows, as `vane monitor` exposes it: part of the one list in `metrics`."""
 
+from vane.drift import WINDOWS_S
 from vane.meter import Counter, Gauge, Histogram, Label, Process
 
 MONITOR: tuple[Process, ...] = ("monitor",)
 OUTCOMES = ("applied", "dead_lettered", "duplicates", "erased", "empty", "skipped", "clamped")
 SERVERS = ("postgres", "redis", "kafka", "api")
+READERS = ("trends", "neighbours")
 STREAM = (
     Label("flow", "that reads it", ("interactions", "catalog", "commands")),
     Label("partition", "of its topic"),
 )
+_READER = (
+    Label("table", "that it keeps: `trends` popularity, `neighbours` what goes together", READERS),
+    Label("partition", "of the log"),
+)
+_WINDOW = Label("window", "since when", tuple(WINDOWS_S))
 
 DEPENDENCY_UP = Gauge(
     name="vane_dependency_up",
@@ -76,6 +83,21 @@ LOG_MESSAGES = Counter(
     processes=MONITOR,
     labels=(STREAM[0], Label("outcome", "what became", OUTCOMES)),
 )
+READER_LAG_EVENTS = Gauge(
+    name="vane_reader_lag_events",
+    unit="offsets",
+    meaning="Offsets of the committed log that flow trends has not stored yet: the slowest of its"
+    " slots. Right also while it is not running.",
+    processes=MONITOR,
+    labels=_READER,
+)
+READER_LAG_SECONDS = Gauge(
+    name="vane_reader_lag_seconds",
+    unit="seconds",
+    meaning="How long ago the monitor first saw that these were committed.",
+    processes=MONITOR,
+    labels=_READER,
+)
 TRENDS_LAG = Gauge(
     name="vane_trends_lag_events",
     unit="events",
@@ -113,6 +135,37 @@ TASTE_DRIFT = Gauge(
     meaning="Mean of 1 - cosine between the short and the long vector of a sample of users: how far"
     " sessions are from what people used to like. A jump means that traffic or embeddings changed.",
     processes=MONITOR,
+)
+VECTOR_LENGTH = Gauge(
+    name="vane_vector_length",
+    unit="count",
+    meaning="Mean length of these vectors as they are stored: decayed to each user's newest event.",
+    processes=MONITOR,
+    labels=(Label("vectors", "which", ("long", "short")),),
+)
+VECTOR_SHIFT = Gauge(
+    name="vane_vector_shift",
+    unit="count",
+    meaning="1 - cosine between the mean direction of a sample of vectors now and a while ago, at"
+    " most since the monitor began. Samples differ: with few users it is never quite 0.",
+    processes=MONITOR,
+    labels=(Label("vectors", "which", ("long", "short", "items")), _WINDOW),
+)
+MODEL_SHIFT = Gauge(
+    name="vane_model_shift",
+    unit="count",
+    meaning="Distance of the serving weights from those of a while ago, at most since the monitor"
+    " began, as a share of the length of those.",
+    processes=MONITOR,
+    labels=(Label("part", "kind of model", ("linear", "network")), _WINDOW),
+)
+COVERAGE = Gauge(
+    name="vane_coverage_ratio",
+    unit="count",
+    meaning="Available items that lists for users, feeds and lists for baskets have shown, as a"
+    " share of all. Counted by sketches in Redis with an error of 0.8 %, in slots of ten minutes.",
+    processes=MONITOR,
+    labels=(_WINDOW,),
 )
 MODEL_AGE = Gauge(
     name="vane_model_age_seconds",

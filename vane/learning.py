@@ -170,6 +170,7 @@ class Learner:
         linear: learns a step from each target's list.
         network: learns a step from every BATCH_LISTS lists; None: there is none yet.
         lists: what was observed.
+        on_observed: is told of every target with the list that was predicted for it.
     """
 
     def __init__(self, replica: Replica, model: Model, seed: int, *, learns: bool = True) -> None:
@@ -179,6 +180,7 @@ class Learner:
         self._learns = learns
         self._rng = np.random.default_rng(seed)
         self._batch: list[LabelledList] = []
+        self.on_observed: Callable[[Observed], None] = lambda _observed: None
 
     @property
     def model(self) -> Model:
@@ -211,6 +213,7 @@ class Learner:
             if not self.replica.is_news(user, item):
                 continue
             observed, features = self._predict(user, item, int(events.ts_us[row]))
+            self.on_observed(observed)
             thinned = self.lists.add(observed)
             if thinned is not None:
                 labelled = LabelledList(features, observed.positive)

@@ -69,6 +69,7 @@ class LinearRanker:
         lists: how many lists it has learned from.
         weights: (len(used),) weight of each used feature, for all users.
         activity_weights: (classes, shares) what is added to the shares' weights by activity.
+        step_length: how far the last step has moved all weights; 0 before the first.
 
     Example:
         >>> ranker = LinearRanker(("rank_popular", "share_popular"))
@@ -79,6 +80,7 @@ class LinearRanker:
     def __init__(self, features: Sequence[str]) -> None:
         self.features = tuple(features)
         self.lists = 0
+        self.step_length = 0.0
         self._used = np.array([not name.startswith("user_") for name in features])
         kinds = [name.partition("_")[0] for name in features if not name.startswith("user_")]
         self._ranks = np.array([kind == "rank" for kind in kinds], bool)
@@ -94,6 +96,12 @@ class LinearRanker:
     def used(self) -> tuple[str, ...]:
         """Names of the features that can order candidates, as `weights` has them."""
         return tuple(np.array(self.features, object)[self._used].tolist())
+
+    @property
+    def flat(self) -> Floats:
+        """All weights in one row."""
+        parts = (self.weights, self.activity_weights.ravel())
+        return np.concatenate(parts).astype(np.float32)
 
     def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, features (n, len(self.features)); higher is better."""
@@ -123,9 +131,12 @@ class LinearRanker:
             weights += gradient
             by_activity[activity] += gradient[self._shares]
         seen = by_activity.any(axis=1)
-        _step(self.weights, self._squares, weights)
+        moved = _step(self.weights, self._squares, weights)
         for activity in np.flatnonzero(seen).tolist():
-            _step(self.activity_weights[activity], squares[activity], by_activity[activity])
+            moved += _step(
+                self.activity_weights[activity], squares[activity], by_activity[activity]
+            )
+        self.step_length = float(np.sqrt(moved))
         self.lists += len(lists)
 
     def to_bytes(self) -> bytes:
@@ -187,8 +198,10 @@ class LinearRanker:
         return weights
 
 
-def _step(weights: Doubles, squares: Doubles, gradient: Doubles) -> None:
-    """One AdaGrad step, in place."""
+def _step(weights: Doubles, squares: Doubles, gradient: Doubles) -> float:
+    """One AdaGrad step, in place; returns the square of its length."""
     slope = gradient + DECAY * weights
     squares += slope**2
-    weights -= RATE * slope / np.sqrt(squares)
+    step = RATE * slope / np.sqrt(squares)
+    weights -= step
+    return float(step @ step)

@@ -170,6 +170,21 @@ EMBEDDED_TEXTS = Counter(
     meaning="Texts of items that were embedded.",
     processes=("catalog",),
 )
+LEARNING_STEP = Gauge(
+    name="vane_learning_step_length",
+    unit="count",
+    meaning="How far the last step has moved the weights of the linear ranker.",
+    processes=("learning",),
+)
+LEARNING_TARGETS = Counter(
+    name="vane_learning_targets_total",
+    unit="count",
+    meaning="What users chose, by its place in the list that was predicted just before, which was"
+    " learned from after: `top` 10, `lower`, or `missed` by every source.",
+    processes=("learning",),
+    labels=(Label("place", "in the list", ("top", "lower", "missed")),),
+)
+
 METRICS = tuple(
     metric
     for module in (globals(), *map(vars, (api_metrics, installation_metrics, server_metrics)))

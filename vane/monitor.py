@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from vane import installation_metrics as names
 from vane import server_metrics as servers
 from vane.audit import audit_user
-from vane.bus import redis_health
+from vane.bus import count_shown, redis_health
+from vane.drift import WINDOWS_S, Floats, History, moved, turned
 from vane.errors import Unavailable
 from vane.kafka_admin import Bounds, TopicEnds
 from vane.lag_watch import LagWatch
@@ -16,6 +17,7 @@ from vane.meter import Gauge, Meter
 from vane.settings import Settings
 from vane.store import health
 from vane.store.connection import Connection, connect
+from vane.store.models import default_model, read_model
 from vane.store.tuning import read_tuning
 from vane.store.verification import open_snapshot
 
@@ -41,7 +43,9 @@ class Monitor:
         self._database: Connection | None = None
         self._rows: list[health.StreamRow] = []
         self._bounds: dict[tuple[str, int], Bounds] = {}
-        self._users = 0
+        self._users = self._shown_most = 0
+        self._model = default_model()
+        self._histories: dict[tuple[str, str], History] = {}
         self._audited = {
             result: numbers.counter(names.AUDITED_USERS, result)
             for result in ("equal", "different")
@@ -57,6 +61,7 @@ class Monitor:
         with self._probing("postgres"):
             self._rows = health.streams(self._connected())
             self._outcomes()
+            self._readers()
         with self._probing("kafka"):
             self._gauge(servers.KAFKA_BROKERS, self._ends.brokers())
             self._bounds = self._ends.bounds([(row.topic, row.partition) for row in self._rows])
@@ -81,11 +86,16 @@ class Monitor:
         """What changes slowly and costs more to read: contents, tables, index, models."""
         with self._probing("postgres", timed=False):
             connection = self._connected()
-            self._contents(connection)
+            items = self._contents(connection)
             self._tables(connection)
+            self._index(connection, items)
             self._server(connection)
-            for part, age_s in health.model_ages_s(connection).items():
-                self._gauge(names.MODEL_AGE, age_s, part)
+            self._tastes(connection, items)
+            self._ranking(connection)
+        with self._probing("redis", timed=False):
+            for window, span_s in WINDOWS_S.items():
+                shown = count_shown(self._settings.redis_url, round(span_s), self._clock())
+                self._gauge(names.COVERAGE, min(1.0, shown / max(self._shown_most, 1)), window)
 
     def audit(self) -> None:
         """Recompute the state of some users from the log, as `vane verify --user` does."""
@@ -119,16 +129,52 @@ class Monitor:
             for outcome, count in zip(names.OUTCOMES, counts, strict=True):
                 self._numbers.counter(names.LOG_MESSAGES, flow, outcome).value = count
 
-    def _contents(self, connection: Connection) -> None:
+    def _readers(self) -> None:
+        for row in health.readers(self._connected()):
+            labels = row.table, str(row.partition)
+            lag = self._lags.setdefault(labels, LagWatch())
+            lag.look(self._clock(), row.next_offset, row.end_offset)
+            self._gauge(names.READER_LAG_EVENTS, lag.events, *labels)
+            self._gauge(names.READER_LAG_SECONDS, lag.seconds, *labels)
+
+    def _contents(self, connection: Connection) -> int:
+        """Returns how many items have text and may be shown."""
         found = health.contents(connection)
-        self._users = found.users
+        self._users, self._shown_most = found.users, found.available + found.without_text
         self._gauge(names.TRENDS_LAG, found.trends_lag)
         self._gauge(names.PENDING, found.pending)
         self._gauge(names.PENDING_SECONDS, found.oldest_s)
         self._gauge(names.USERS, found.users)
         for state in ("available", "unavailable", "without_text"):
             self._gauge(names.ITEMS, getattr(found, state), state)
-        self._gauge(names.TASTE_DRIFT, health.drift(connection, found.users))
+        return found.available
+
+    def _tastes(self, connection: Connection, items: int) -> None:
+        found = health.tastes(connection, self._users)
+        self._gauge(names.TASTE_DRIFT, found.drift)
+        self._gauge(names.VECTOR_LENGTH, found.long_length, "long")
+        self._gauge(names.VECTOR_LENGTH, found.short_length, "short")
+        means = {"long": found.long, "short": found.short}
+        for which, mean in (means | {"items": health.item_direction(connection, items)}).items():
+            if mean is not None:
+                self._moved(names.VECTOR_SHIFT, which, mean, turned)
+
+    def _ranking(self, connection: Connection) -> None:
+        for part, age_s in health.model_ages_s(connection).items():
+            self._gauge(names.MODEL_AGE, age_s, part)
+        self._model = read_model(connection, self._model).model
+        self._moved(names.MODEL_SHIFT, "linear", self._model.linear.flat, moved)
+        if self._model.network is not None:
+            self._moved(names.MODEL_SHIFT, "network", self._model.network.flat, moved)
+
+    def _moved(
+        self, metric: Gauge, which: str, value: Floats, distance: Callable[[Floats, Floats], float]
+    ) -> None:
+        """How far something is from where it was, for each window."""
+        history, now_s = self._histories.setdefault((metric.name, which), History()), self._clock()
+        history.put(now_s, value)
+        for window, span_s in WINDOWS_S.items():
+            self._gauge(metric, distance(value, history.before(now_s, span_s)), which, window)
 
     def _tables(self, connection: Connection) -> None:
         for row in health.tables(connection):
@@ -141,10 +187,19 @@ class Monitor:
                 self._gauge(servers.TABLE_VACUUM_SECONDS, row.vacuum_s, row.name)
             self._numbers.counter(servers.TABLE_UPDATES, row.name, "hot").value = row.hot
             self._numbers.counter(servers.TABLE_UPDATES, row.name, "indexed").value = row.indexed
+
+    def _index(self, connection: Connection, items: int) -> None:
         scans, entries, size = health.hnsw_index(connection)
         self._numbers.counter(servers.INDEX_SCANS).value = scans
         self._numbers.counter(servers.INDEX_TUPLES).value = entries
         self._gauge(servers.INDEX_BYTES, size)
+        found = health.probe_index(connection, items)
+        if found is not None:
+            self._gauge(servers.PROBE_ROWS, found.kept, "kept")
+            self._gauge(servers.PROBE_ROWS, found.removed, "removed")
+            self._gauge(servers.PROBE_PAGES, found.pages_hit, "hit")
+            self._gauge(servers.PROBE_PAGES, found.pages_read, "read")
+            self._gauge(servers.PROBE_INDEXED, found.indexed)
 
     def _server(self, connection: Connection) -> None:
         found = health.database(connection)

@@ -139,6 +139,11 @@ class NetworkRanker:
                 grown((done * a_round + step + 1) / (rounds * a_round))
         return ranker
 
+    @property
+    def flat(self) -> Floats:
+        """All weights in one row."""
+        return np.concatenate([column.ravel() for column in self._layers.columns()])
+
     def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, features (n, len(self.features)); higher is better."""
         scores = self._forward(self._standardised(features), _NONE_DROPPED)[2]

@@ -61,6 +61,27 @@ INDEX_BYTES = Gauge(
     meaning="Size of the HNSW index; it should fit into shared_buffers.",
     processes=MONITOR,
 )
+PROBE_ROWS = Gauge(
+    name="vane_hnsw_probe_rows",
+    unit="count",
+    meaning="What one search for the 40 nearest items to a random one read: rows that the index"
+    " gave, and those of them that no list may show.",
+    processes=MONITOR,
+    labels=(Label("result", "of a row", ("kept", "removed")),),
+)
+PROBE_PAGES = Gauge(
+    name="vane_hnsw_probe_pages",
+    unit="count",
+    meaning="Pages that this search touched: found in shared_buffers, or asked of the system.",
+    processes=MONITOR,
+    labels=(Label("result", "of the look-up", ("hit", "read")),),
+)
+PROBE_INDEXED = Gauge(
+    name="vane_hnsw_probe_indexed",
+    unit="0 or 1",
+    meaning="1 where PostgreSQL chose the index for it; a small catalogue is read as a whole.",
+    processes=MONITOR,
+)
 POSTGRES_TRANSACTIONS = Counter(
     name="vane_postgres_transactions_total",
     unit="count",

@@ -15,11 +15,13 @@ import pytest
 import flows.teacher
 import vane.learning
 from flows.learning import LogFollower
+from flows.meter import FlowMeter
 from flows.teacher import Teacher
 from tests.integration.test_tune import fill
 from tests.running import wait_until
 from vane.features import FEATURES
 from vane.linear import Doubles, Features, LabelledList, LinearRanker
+from vane.metrics import LEARNING_STEP, LEARNING_TARGETS
 from vane.network import NetworkRanker
 from vane.ranking import Model
 from vane.settings import Settings, variable
@@ -35,7 +37,14 @@ def stop() -> Event:
 
 
 @pytest.fixture
-def teach(settings: Settings, stop: Event) -> Iterator[Callable[[], tuple[Teacher, LogFollower]]]:
+def meter() -> FlowMeter:
+    return FlowMeter("learning")
+
+
+@pytest.fixture
+def teach(
+    settings: Settings, stop: Event, meter: FlowMeter
+) -> Iterator[Callable[[], tuple[Teacher, LogFollower]]]:
     """A new process's teacher and its place in the log; publishes after every batch."""
     eager = Settings(
         database_url=settings.database_url,
@@ -46,7 +55,7 @@ def teach(settings: Settings, stop: Event) -> Iterator[Callable[[], tuple[Teache
     opened: list[tuple[Teacher, LogFollower]] = []
 
     def begin() -> tuple[Teacher, LogFollower]:
-        teacher = Teacher(eager, connect(eager, "test"), stop)
+        teacher = Teacher(eager, connect(eager, "test"), stop, meter)
         follower = LogFollower(teacher.connection, 10_000, teacher.learned_before)
         opened.append((teacher, follower))
         return teacher, follower
@@ -71,7 +80,7 @@ def read_all(teacher: Teacher, follower: LogFollower) -> Positions:
 
 
 def test_it_learns_publishes_and_goes_on_where_it_was(
-    connection: Connection, teach: Callable[[], tuple[Teacher, LogFollower]]
+    connection: Connection, teach: Callable[[], tuple[Teacher, LogFollower]], meter: FlowMeter
 ) -> None:
     fill(connection, USERS, EVENTS_EACH)
     positions = read_all(*teach())
@@ -80,6 +89,13 @@ def test_it_learns_publishes_and_goes_on_where_it_was(
     assert model.linear.lists > 200
     weights = dict(zip(model.linear.used, model.linear.weights, strict=True))
     assert weights["share_next"] == max(weights.values())
+    places = {
+        place: meter.numbers.counter(LEARNING_TARGETS, place).value
+        for place in ("top", "lower", "missed")
+    }
+    assert places["top"] + places["lower"] == model.linear.lists
+    assert places["top"] > places["lower"], "what comes next is easy to tell in this log"
+    assert 0 < meter.numbers.gauge(LEARNING_STEP).value < 0.5
 
     teacher, follower = teach()
     assert follower.read_batch().known

@@ -2,11 +2,19 @@
 
 from typing import Any, NamedTuple
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
 from vane.store.connection import Connection, translated
+from vane.store.moments import NEAR_ITEMS
+from vane.store.serving import SESSION
 from vane.store.sql import load_queries
 
 SAMPLED_ROWS = 500
-"""Of users, by estimate, that a sample looks at."""
+"""Of users or items, by estimate, that a sample looks at."""
+
+Floats = NDArray[np.float32]
 
 _SQL = load_queries("health")
 _TRENDS_LAG = load_queries("status")["trends_lag"]
@@ -34,6 +42,35 @@ class Contents(NamedTuple):
     unavailable: int
     without_text: int
     users: int
+
+
+class ReaderRow(NamedTuple):
+    """How far a partition of the committed log is stored in the tables that are made from it."""
+
+    table: str
+    partition: int
+    next_offset: int
+    end_offset: int
+
+
+class TastesSample(NamedTuple):
+    """Means over a sample of users with taste; directions (d,) are None without any."""
+
+    drift: float
+    long_length: float
+    short_length: float
+    long: Floats | None
+    short: Floats | None
+
+
+class Probe(NamedTuple):
+    """How one search of the text index was done: rows that it gave, pages that it touched."""
+
+    kept: int
+    removed: int
+    pages_hit: int
+    pages_read: int
+    indexed: bool
 
 
 class TableRow(NamedTuple):
@@ -90,10 +127,43 @@ def contents(connection: Connection) -> Contents:
     return Contents(int(trends_lag), *row)
 
 
-def drift(connection: Connection, users: int) -> float:
-    """Mean of 1 - cosine between short and long vector, of a sample."""
-    ((found,),) = _rows(connection, "drift", percent=_percent(users))
-    return float(found)
+def readers(connection: Connection) -> list[ReaderRow]:
+    """How far the committed log is stored in the tables that are made from it."""
+    return [ReaderRow(*row) for row in _rows(connection, "readers")]
+
+
+def tastes(connection: Connection, users: int) -> TastesSample:
+    """A sample of users' vectors."""
+    ((drift, *lengths, long, short),) = _rows(connection, "tastes", percent=_percent(users))
+    return TastesSample(drift, lengths[0], lengths[1], _vector(long), _vector(short))
+
+
+def item_direction(connection: Connection, items: int) -> Floats | None:
+    """The mean content of a sample of items; None where none has text."""
+    ((found,),) = _rows(connection, "item_direction", percent=_percent(items))
+    return _vector(found)
+
+
+def probe_index(connection: Connection, items: int) -> Probe | None:
+    """Search for what is nearest to a random item as serving does; None without items."""
+    found = _rows(connection, "probe_query", percent=_percent(items))
+    if not found:
+        return None
+    with connection.transaction():
+        for name, value in SESSION.items():
+            _rows(connection, "session_setting", option=name, value=value)
+        (((told,),),) = _rows(connection, "probe", query=found[0][0], wanted=NEAR_ITEMS)
+    scan = told["Plan"]
+    pages = scan["Shared Hit Blocks"], scan["Shared Read Blocks"]
+    while "Plans" in scan:
+        scan = scan["Plans"][0]
+    return Probe(
+        kept=int(scan["Actual Rows"]),
+        removed=int(scan.get("Rows Removed by Filter", 0)),
+        pages_hit=pages[0],
+        pages_read=pages[1],
+        indexed="Index Name" in scan,
+    )
 
 
 def sample_users(connection: Connection, users: int, wanted: int) -> list[str]:
@@ -135,6 +205,10 @@ def _rows(connection: Connection, name: str, **fields: object) -> list[tuple[Any
         return connection.execute(_SQL[name], fields).fetchall()
 
 
-def _percent(users: int) -> float:
+def _vector(text: str | None) -> Floats | None:
+    return None if text is None else np.array(msgspec.json.decode(text), np.float32)
+
+
+def _percent(rows: int) -> float:
     """Share of the table's pages to look at."""
-    return min(100.0, 100.0 * SAMPLED_ROWS / max(users, 1))
+    return min(100.0, 100.0 * SAMPLED_ROWS / max(rows, 1))

@@ -22,10 +22,40 @@ select (select count(*) from pending) as pending,
        (select greatest(reltuples, 0)::bigint from pg_class
         where oid = 'user_preference'::regclass) as users;
 
--- drift --
--- Mean of 1 - cosine of short and long vector, of a sample of whole pages.
-select coalesce(avg(long <=> short) filter (where vector_norm(long) > 0 and vector_norm(short) > 0), 0)::float8
-from user_preference tablesample system (%(percent)s);
+-- readers --
+-- How far trends and neighbours have stored the committed log, by partition: the slowest slot of each.
+select split_part(r.flow, '/', 1), p.partition, min(r.next_offset), p.next_offset
+from stream_position p join stream_position r using (log_id, partition)
+where p.flow = 'interactions' and (starts_with(r.flow, 'trends/') or starts_with(r.flow, 'neighbours/'))
+  and p.log_id = (select max(log_id) from stream_position where flow = 'interactions')
+group by 1, 2, 4 order by 1, 2;
+
+-- tastes --
+-- Of a sample of whole pages: mean of 1 - cosine of short and long vector, mean lengths and directions.
+select coalesce(avg(long <=> short), 0)::float8, coalesce(avg(vector_norm(long)), 0)::float8,
+       coalesce(avg(vector_norm(short)), 0)::float8,
+       avg(l2_normalize(long))::text, avg(l2_normalize(short))::text
+from user_preference tablesample system (%(percent)s)
+where vector_norm(long) > 0 and vector_norm(short) > 0;
+
+-- item_direction --
+-- The mean content of a sample of items, always the same pages; nothing without text.
+select avg(content)::text from item tablesample system (%(percent)s) repeatable (0) where content is not null;
+
+-- session_setting --
+-- For this transaction.
+select set_config(%(option)s, %(value)s, true);
+
+-- probe --
+-- One search for what is nearest to a vector, told how it was done.
+explain (analyze, buffers, timing off, format json)
+select item_id from item where available and content is not null
+order by content <#> %(query)s::halfvec(384) limit %(wanted)s;
+
+-- probe_query --
+-- The content of a random item.
+select content::text from item tablesample system (%(percent)s) where content is not null
+order by random() limit 1;
 
 -- models --
 -- How long each part of the ranking has been serving.

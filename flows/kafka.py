@@ -203,7 +203,7 @@ class _ChunkPartition(StatefulSourcePartition[Chunk, None]):
         self._fetcher.release(self._stream.partition)
 
     def _sort_out(self, polled: list[Message]) -> tuple[list[Message], int]:
-        if polled and list(map(Message.error, polled)).count(None) == len(polled):
+        if polled and not any(map(Message.error, polled)):
             self._at_end = False
             return polled, polled[-1].offset() + 1
         messages, reached = [], self._cursor

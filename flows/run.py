@@ -53,7 +53,9 @@ def run_flow(name: str, settings: Settings, share: Share, cluster: Sequence[str]
         own = _own(error)
         if isinstance(own, Fenced):
             _note(own, settings)
-        raise own or error from error
+        if own is None:
+            raise
+        raise own from error
 
 
 def _note(fenced: Fenced, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from vane import logs, traces
 from vane.errors import SettingError
-from vane.scrubbing import describe
+from vane.scrubbing import causes, describe
 
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
@@ -89,9 +89,9 @@ def _told(event: "Event", hint: "Hint") -> "Event | None":
     return told  # type: ignore[return-value]
 
 
-def _values(event: "Event", error: BaseException | None) -> list[dict[str, Any]]:
+def _values(event: "Event", error: BaseException) -> list[dict[str, Any]]:
     """The errors of the chain, the first cause first, each with its stack."""
-    said = {type(each).__name__: describe(each) for each in _all(error)}
+    said = {type(each).__name__: describe(each) for each in causes(error)}
     return [
         {
             "type": value["type"],
@@ -109,11 +109,3 @@ def _frames(value: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _frame(frame: dict[str, Any]) -> dict[str, Any]:
     return {name: frame[name] for name in FRAME if name in frame}
-
-
-def _all(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found

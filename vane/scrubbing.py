@@ -6,12 +6,11 @@ detail. Vane's own messages name no ids where they are logged, so they stay as t
 
 import re
 import traceback
-from collections.abc import Iterator
 
 from vane.errors import VaneError
 
 CHAIN_MAX = 5
-"""Errors that led to each other; the ones further back are left out."""
+"""Errors that led to each other; the last ones are left out, wrappers mostly."""
 FRAMES_MAX = 30
 """Of each, the innermost ones."""
 
@@ -33,29 +32,27 @@ def describe(error: BaseException) -> str:
 
 
 def stack(error: BaseException) -> str:
-    """Where an error and those before it were raised, the newest first; no values of variables."""
-    return "\n".join(
-        line
-        for each in _chain(error)
-        for line in (
-            describe(each),
-            *(
-                f"  {frame.f_code.co_filename}:{number} {frame.f_code.co_name}"
-                for frame, number in list(traceback.walk_tb(each.__traceback__))[-FRAMES_MAX:]
-            ),
-        )
-    )
+    """Where an error came from: the first cause first; no values of variables."""
+    lines = []
+    for each in causes(error):
+        frames = list(traceback.walk_tb(each.__traceback__))[-FRAMES_MAX:]
+        lines.append(describe(each))
+        lines += [
+            f"  {frame.f_code.co_filename}:{at} {frame.f_code.co_name}" for frame, at in frames
+        ]
+    return "\n".join(lines)
+
+
+def causes(error: BaseException) -> list[BaseException]:
+    """An error and those that led to it, the first cause first, `CHAIN_MAX` at most."""
+    chain: list[BaseException] = []
+    before: BaseException | None = error
+    while before is not None and before not in chain:
+        chain.append(before)
+        hidden = before.__suppress_context__
+        before = before.__cause__ or (None if hidden else before.__context__)
+    return chain[::-1][:CHAIN_MAX]
 
 
 def _full_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    before: BaseException | None = error
-    for _ in range(CHAIN_MAX):
-        if before is None:
-            return
-        yield before
-        hidden = before.__suppress_context__
-        before = before.__cause__ or (None if hidden else before.__context__)

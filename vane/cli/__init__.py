@@ -62,6 +62,7 @@ COMMANDS = {
     "rebuild": Command(
         "rebuild", "rebuild", _DATA, "Compute vectors and trends again from the log"
     ),
+    "retain": Command("retain", "retain", _DATA, "Drop old months of the log, behind a checkpoint"),
     "merge": Command("merge", "merge", _DATA, "Give an account what an anonymous visitor did"),
     "erase": Command("privacy", "erase", _DATA, "Delete all that is known of a user"),
     "export": Command("privacy", "export", _DATA, "Everything that is stored of a user, as JSON"),
@@ -166,7 +167,7 @@ def main() -> None:
     except Exception as error:
         if TELEMETRY not in sys.modules:
             raise  # a command of a person shows all there is
-        import_module("vane.logs").last_word("ended unexpectedly", CRITICAL, error)
+        import_module("vane.logs").last_word("ended by a defect", CRITICAL, error)
         status = 1
     finally:
         if TELEMETRY in sys.modules:

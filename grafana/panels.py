@@ -158,6 +158,7 @@ def _drawn(panel: Panel) -> dict[str, Any]:
             "expr": query.selected,
             "legendFormat": query.legend,
             "format": "heatmap" if heat else "time_series",
+            "exemplar": "_bucket" in query.expression,
         }
         for place, query in enumerate(panel.queries)
     ]

@@ -1,0 +1,80 @@
+"""From Kafka to committed vectors."""
+
+from grafana.panels import Dashboard, Panel, Query
+from grafana.queries import RATE, hits, largest, quantiles, rate
+
+DATAFLOW = Dashboard(
+    "vane-dataflow",
+    "Vane / Dataflow",
+    "From Kafka to committed vectors: how far, how fast, what bounds it.",
+    {
+        "How far": [
+            Panel("Lag by partition", "Messages between what is committed and the end of the log.",
+                  "short", [largest("vane_log_lag_events", "flow, partition")]),
+            Panel("Lag in time", "Age of the oldest message that is not committed.", "s",
+                  [largest("vane_log_lag_seconds", "flow, partition")], limit=60),
+            Panel("Stalled", "How long a partition with waiting messages has not moved.", "s",
+                  [largest("vane_log_stalled_seconds", "flow, partition")], limit=120),
+            Panel("Lag as each flow sees it", "Rows and messages that a flow still has to take.",
+                  "short", [Query("sum by (flow) (vane_flow_lag_events)", "{{flow}}")]),
+            Panel("Lag in time as each flow sees it", "By the flow's own clock.", "s",
+                  [largest("vane_flow_lag_seconds", "flow")], limit=60),
+            Panel("Trends behind", "Committed events that trends or neighbours do not hold.",
+                  "short", [Query("max(vane_trends_lag_events)", "events")]),
+            Panel("Trends by partition", "Offsets of the log that popularity and neighbours have"
+                  " not stored; neighbours are stored every ten seconds.", "short",
+                  [largest("vane_reader_lag_events", "table, partition")], width=12),
+            Panel("Trends in time", "How long these offsets have been waiting.", "s",
+                  [largest("vane_reader_lag_seconds", "table, partition")], width=12, limit=120),
+        ],
+        "How fast": [
+            Panel("Messages", "Committed, by what became of them.", "cps",
+                  [rate("vane_flow_messages_total", "flow, outcome")]),
+            Panel("Messages in a transaction", "Grows with lag, shrinks when caught up.", "short",
+                  quantiles("vane_flow_transaction_messages", "flow")),
+            Panel("Produced", "Growth of the topics that flows read.", "cps",
+                  [rate("vane_kafka_messages_total", "flow")]),
+            Panel("Where a transaction's time goes", "Seconds a second of each part of flow"
+                  " interactions; the tallest one bounds it.", "short",
+                  [rate("vane_flow_transaction_seconds_sum", "part", 'flow="interactions"')],
+                  width=12),
+            Panel("Parts of the other flows", "Seconds a second.", "short",
+                  [rate("vane_flow_transaction_seconds_sum", "flow, part",
+                         'flow!="interactions"')], width=12),
+            Panel("Parts of a transaction", "99th percentile of each part of flow interactions;"
+                  " points are recorded traces.", "s",
+                  quantiles("vane_flow_transaction_seconds", "part", 'flow="interactions"')[1:],
+                  width=24),
+        ],
+        "Exactly once": [
+            Panel("What became of all messages", "Since the beginning, over all restarts.", "short",
+                  [largest("vane_log_messages_total", "flow, outcome")]),
+            Panel("Owners of partitions", "Raised each time a worker takes a partition.", "short",
+                  [largest("vane_log_epoch", "flow, partition"),
+                   Query("max by (flow, partition) (vane_flow_epoch)",
+                         "{{flow}} {{partition}} by itself")]),
+            Panel("Fenced", "Workers that were refused: another has the partition.", "short",
+                  [Query("sum by (flow) (vane_log_fenced_total)", "{{flow}}")]),
+            Panel("Gap", "Messages that retention deleted before they were read. Must be 0.",
+                  "short", [largest("vane_log_gap_events", "flow")], limit=1),
+            Panel("Refused states, retries", "Another writer was faster; computed again.", "cps",
+                  [Query(f"sum(rate(vane_interactions_refused_states_total{RATE}))", "refused"),
+                   rate("vane_interactions_retries_total", "reason")]),
+            Panel("Waiting for their item", "Events on items that nobody has sent yet.", "short",
+                  [Query("max(vane_pending_events)", "waiting"),
+                   rate("vane_interactions_pending_events_total", "change")]),
+            Panel("Oldest waiting event", "By its own time.", "s",
+                  [Query("max(vane_pending_oldest_seconds)", "oldest")]),
+        ],
+        "Inside": [
+            Panel("Caches of the workers", "Share of look-ups that were found.", "percentunit",
+                  [hits("vane_interactions_cache_lookups_total", "cache")]),
+            Panel("Clamped times", "Applied events whose time was too far ahead.", "cps",
+                  [Query(f"sum(rate(vane_interactions_clamped_events_total{RATE}))", "clamped")]),
+            Panel("Hints", "To Redis; a lost one costs at most the cache's time to live.", "cps",
+                  [rate("vane_flow_hints_total", "result")]),
+            Panel("Embedded texts", "Of the catalogue.", "cps",
+                  [Query(f"sum(rate(vane_catalog_embedded_texts_total{RATE}))", "texts")]),
+        ],
+    },
+)  # fmt: skip

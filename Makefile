@@ -101,6 +101,7 @@ schemas: tools  ## Write again what is made from types: schemas/json/, *_pb2*, d
 		schemas/recommender.proto
 	$(BIN)/python scripts/settings_table.py
 	$(BIN)/python scripts/metrics_table.py
+	$(BIN)/python scripts/doctor_page.py
 	$(BIN)/python -m scripts.cli_page
 	$(BIN)/python -m scripts.messages_page
 	$(BIN)/python -m scripts.openapi_page

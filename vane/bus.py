@@ -205,6 +205,42 @@ def redis_health(redis_url: str) -> RedisHealth:
     )
 
 
+class RedisSettings(NamedTuple):
+    """How Redis is set up; `config` is empty where it does not tell.
+
+    Attributes:
+        subscribers: of the channel of preferences.
+        dropped: connections that were ended because they did not read fast enough.
+    """
+
+    version: str
+    config: dict[str, str]
+    subscribers: int
+    dropped: int
+
+
+def redis_settings(redis_url: str) -> RedisSettings:
+    """Ask Redis how it is set up.
+
+    Raises:
+        Unavailable: it does not answer within a second.
+    """
+    client = _client(redis_url)
+    try:
+        told: Any = client.info("everything")
+        listening: Any = client.pubsub_numsub(PREFERENCES)
+        try:
+            config: Any = client.config_get("*")
+        except redis.ResponseError:  # a managed one may not be asked
+            config = {}
+    except (redis.RedisError, OSError) as error:
+        raise Unavailable(f"Redis: {error}") from error
+    finally:
+        client.close()
+    dropped = told.get("client_output_buffer_limit_disconnections", 0)
+    return RedisSettings(told["redis_version"], config, listening[0][1], dropped)
+
+
 def _client(redis_url: str) -> redis.Redis:
     """One that waits a second at most, and does not try again."""
     return redis.Redis.from_url(

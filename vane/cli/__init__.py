@@ -83,6 +83,9 @@ COMMANDS = {
     "monitor": Command(
         "monitor", "monitor", _OPERATE, "Watch the whole installation, for Prometheus"
     ),
+    "doctor": Command(
+        "doctor", "doctor", _OPERATE, "What is wrong with the installation, and what to do"
+    ),
     "grpc": Command("grpc", "grpc", _OPERATE, "Run the API for back ends over gRPC"),
     "keys": Command("keys", "app", _OPERATE, "Keys of the HTTP API: make, list, rotate, revoke"),
     "migrate": Command("migrate", "migrate", _OPERATE, "Bring the database schema up to date"),

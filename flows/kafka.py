@@ -5,11 +5,13 @@ commits a chunk with its position in one transaction. Kafka's own offsets are ne
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from socket import gethostname
 from threading import Event, local
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -77,6 +79,10 @@ class Share:
         """Whether the partition is this process's to read."""
         return partition % self.count == self.index
 
+    def owner(self, flow: str) -> str:
+        """What the table of positions calls this process: flow, share, host and process id."""
+        return f"{flow} {self.index}/{self.count} {gethostname()} {os.getpid()}"
+
 
 class ChunkSource(FixedPartitionedSource[Chunk, None]):
     """One part per Kafka partition; each part takes its position (and epoch) when it is built."""
@@ -125,7 +131,7 @@ class ChunkSource(FixedPartitionedSource[Chunk, None]):
             start = 0
             if find_position(connection, stream) is None:
                 start, _ = log_bounds(self._settings.kafka_bootstrap, self._topic, stream.partition)
-            owner = f"{self._flow} {self._share.index}/{self._share.count}"
+            owner = self._share.owner(self._flow)
             offset, epoch = take_position(connection, stream, start=start, owner=owner)
         self._meter.numbers.gauge(FLOW_EPOCH, self._flow, for_part).set(epoch)
         lag = self._meter.lag(stream.partition)

@@ -130,7 +130,7 @@ class TrendsSource(FixedPartitionedSource[Batch, None]):
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> "_LogPart":  # noqa: ARG002
         """Start at the slots' positions."""
         slots = [slot for slot in range(TREND_SLOTS) if self._share.owns(slot)]
-        owner = f"trends {self._share.index}/{self._share.count}"
+        owner = self._share.owner("trends")
         reader = LogReader(self._session.connection, slots, owner)
         log.info("trends: item slots %s", slots)
         return _LogPart(reader, self._session, self._stop)

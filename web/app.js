@@ -1,6 +1,7 @@
 /** The page: puts its parts together, and is what the views call. */
 
 import { Basket } from "./basket.js";
+import { Impressions } from "./client/impressions.js";
 import { Connection } from "./connection.js";
 import { byId } from "./dom.js";
 import { Feed } from "./feed.js";
@@ -36,13 +37,16 @@ export class App {
   constructor() {
     this.vane = new Vane();
     this.shell = new Shell(this);
-    this.connection = new Connection(this.vane, {
+    const tokenOf = (userId) => this.sessions.tokenOf(userId);
+    this.connection = new Connection(this.vane, tokenOf, {
       away: (waiting, pauseMs) => this.shell.away(waiting, pauseMs),
       back: () => this.#recovered(),
       refused: (error) => this.failed(error),
     });
     this.feed = new Feed(this.vane, (error) => this.failed(error));
-    this.sessions = new Sessions(this.vane, () => this.#switched());
+    const waits = (userId) => this.connection.outbox.holds(userId);
+    this.sessions = new Sessions(this.vane, () => this.#switched(), waits);
+    this.impressions = new Impressions(this.vane);
     this.basket = new Basket();
     this.way = new Way(this.feed);
     this.feedView = new FeedView(this);
@@ -160,6 +164,7 @@ export class App {
 
   #recovered() {
     this.shell.back();
+    this.sessions.forget();
     if (!this.#user) {
       this.#enter();
       return;

@@ -104,6 +104,8 @@ export interface VaneClient {
    * @returns ends it
    */
   watch(element: Element, list: Recommendations, position: number): () => void;
+  /** A fresh token of the same user: lists go on with it, and what waits is sent. */
+  renew(token: string): void;
   /** Events that Vane does not have yet. */
   readonly waiting: number;
   /** Ends all of it; events that wait are sent when the next page is opened. */

@@ -45,11 +45,16 @@ export function createVane({ url = "", userId, token = null, sessionId, onError 
     item: (itemId) => calls.item(itemId),
     track: (action, itemId, details) => outbox.put(calls.event(action, itemId, details)),
     watch(element, list, position) {
-      impressions.watch(element, list, position);
+      impressions.watch(element, list.request_id, list.items[position], position);
       return () => impressions.forget(element);
     },
     get waiting() {
       return outbox.size;
+    },
+    renew(fresh) {
+      calls.token = fresh;
+      open.forEach((following) => following.reopen());
+      outbox.retry();
     },
     stop() {
       open.forEach((following) => following.stop());

@@ -18,19 +18,21 @@ export class Connection {
 
   /**
    * @param {import("./vane.js").Vane} vane
+   * @param {import("./client/outbox.js").TokenOf} tokenOf
    * @param {{away: (waiting: number, pauseMs: number) => void, back: () => void,
    *   refused: (error: Error) => void}} show
    */
-  constructor(vane, show) {
+  constructor(vane, tokenOf, show) {
     this.vane = vane;
     this.show = show;
     this.away = false;
     this.timer = 0;
     this.pauseMs = PAUSE_MS_MIN;
-    this.outbox = new Outbox(vane, (error) => {
+    const failed = (error) => {
       if (error instanceof Unreachable) this.lost();
       else this.show.refused(error);
-    });
+    };
+    this.outbox = new Outbox(vane, failed, tokenOf);
   }
 
   /**

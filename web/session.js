@@ -4,6 +4,7 @@ import { Vane, VaneError } from "./vane.js";
 
 const SESSION = "vane.session";
 const VISITOR = "vane.visitor";
+const LEFT = "vane.left";
 
 /**
  * @typedef {{user_id: string, email: ?string, token: string, persona?: string}} Session `email` is
@@ -15,24 +16,39 @@ export const DEMO_ACCOUNTS = ["John", "Jane", "Omar", "Mei", "Lucia", "Pavel"].m
   (name, index) => ({ name, email: `${name.toLowerCase()}${index + 1}@example.com` }),
 );
 
-/** @param {string} key @returns {?Session} */
-function stored(key) {
+/** @param {string} key @returns {any} null where there is nothing that can be read */
+function read(key) {
   try {
-    const session = JSON.parse(localStorage.getItem(key) ?? "null");
-    return typeof session?.user_id === "string" ? session : null;
+    return JSON.parse(localStorage.getItem(key) ?? "null");
   } catch {
     return null;
   }
 }
 
+/** @param {string} key @returns {?Session} */
+function stored(key) {
+  const session = read(key);
+  return typeof session?.user_id === "string" ? session : null;
+}
+
+/** Sessions that were left while events of theirs waited. @returns {Session[]} */
+const left = () => {
+  const sessions = read(LEFT);
+  return Array.isArray(sessions) ? sessions : [];
+};
+
 /** The session of this browser. */
 export class Sessions {
   #renewed = false;
 
-  /** @param {Vane} vane @param {() => void} onChange also in another tab */
-  constructor(vane, onChange) {
+  /**
+   * @param {Vane} vane @param {() => void} onChange also in another tab
+   * @param {(userId: string) => boolean} waits whether events of a user are to be sent still
+   */
+  constructor(vane, onChange, waits) {
     this.vane = vane;
     this.onChange = onChange;
+    this.waits = waits;
     /** @type {?Session} */
     this.current = stored(SESSION);
     addEventListener("storage", (event) => {
@@ -49,8 +65,23 @@ export class Sessions {
     return DEMO_ACCOUNTS.find((one) => one.email === email)?.name ?? email.split("@")[0];
   }
 
+  /** What speaks for a user of this browser. @param {string} userId @returns {string | undefined} */
+  tokenOf(userId) {
+    return [this.current, ...left()].find((one) => one?.user_id === userId)?.token;
+  }
+
+  /** A session that was left is kept while events of it wait, and no longer. */
+  forget(...sessions) {
+    const kept = [...left(), ...sessions].filter(
+      (one) => one && one.user_id !== this.current?.user_id && this.waits(one.user_id),
+    );
+    if (kept.length) localStorage.setItem(LEFT, JSON.stringify(kept));
+    else localStorage.removeItem(LEFT);
+  }
+
   /** Open the stored session, or a visitor's. */
   async resume() {
+    this.forget();
     if (this.current) this.onChange();
     else await this.visit();
   }
@@ -110,8 +141,10 @@ export class Sessions {
 
   /** @param {Session} session */
   #use(session) {
+    const before = this.current;
     this.current = session;
     localStorage.setItem(SESSION, JSON.stringify(session));
+    this.forget(before);
     this.onChange();
   }
 }

@@ -29,7 +29,10 @@ export class VaneError extends Error {
   /** @param {number} status @param {string} detail @param {?string} field */
   constructor(status, detail, field = null) {
     super(detail);
-    Object.assign(this, { name: "VaneError", status, detail, field });
+    this.name = "VaneError";
+    this.status = status;
+    this.detail = detail;
+    this.field = field;
   }
 }
 
@@ -125,29 +128,33 @@ export class Vane {
 
   /**
    * @param {UserEvent | {events: UserEvent[]}} event
+   * @param {?string} [token] of their user, where that was another one
    * @returns {Promise<{accepted: number, rejected: Refusal[], token: string}>}
    */
-  async send(event) {
-    return (await this.#call("/v1/events", { body: event, keepalive: true })).json();
+  async send(event, token = this.token) {
+    return (await this.#call("/v1/events", { body: event, keepalive: true, token })).json();
   }
 
   /**
    * Tell what the user saw of a list: items that were on the screen.
-   * @param {{request_id: string, items: {item_id: string, position: number, score?: number}[]}} seen
+   * @param {{user_id?: string, request_id: string,
+   *   items: {item_id: string, position: number, score?: number}[]}} seen
+   * @param {?string} [token] of its user, where that was another one
    * @returns {Promise<{accepted: number}>}
    */
-  async seen(seen) {
-    const body = { ...seen, user_id: this.userId };
-    return (await this.#call("/v1/impressions", { body, keepalive: true })).json();
+  async seen(seen, token = this.token) {
+    const body = { user_id: this.userId, ...seen };
+    return (await this.#call("/v1/impressions", { body, keepalive: true, token })).json();
   }
 
   /**
    * What goes with some items, for the user if one is known; nothing of it is stored.
-   * @param {string[]} itemIds @param {number} [limit] @returns {Promise<ListedItem[]>}
+   * @param {string[]} itemIds @param {number} [limit]
+   * @returns {Promise<{request_id: string, items: ListedItem[]}>}
    */
   async goesWith(itemIds, limit = 8) {
     const body = { items: itemIds, user_id: this.userId || null, limit };
-    return (await (await this.#call("/v1/recommendations", { body })).json()).items;
+    return (await this.#call("/v1/recommendations", { body })).json();
   }
 
   /**
@@ -238,12 +245,13 @@ export class Vane {
   /**
    * @param {string} path
    * @param {{query?: object, body?: object, headers?: object, signal?: AbortSignal,
-   *   keepalive?: boolean}} [options]
+   *   keepalive?: boolean, token?: ?string}} [options]
    * @returns {Promise<Response>}
    */
-  async #call(path, { query = {}, body, headers = {}, signal, keepalive = false } = {}) {
+  async #call(path, { query = {}, body, headers = {}, signal, keepalive = false, token } = {}) {
     const target = this.#target(path, query);
-    const own = this.token ? { Authorization: `Bearer ${this.token}` } : {};
+    const speaks = token === undefined ? this.token : token;
+    const own = speaks ? { Authorization: `Bearer ${speaks}` } : {};
     const type = body ? { "Content-Type": "application/json" } : {};
     const init = { headers: { ...headers, ...own, ...type }, keepalive };
     init.signal = signal ?? AbortSignal.timeout(TIMEOUT_MS);

@@ -146,6 +146,24 @@ def test_a_refused_event_is_told_and_does_not_hold_up_the_others(
     ]
 
 
+RENEW = """async ([userId, token]) => {
+  const { createVane } = await import("/web/client.js");
+  const errors = [], onError = (error) => errors.push(error.status);
+  const vane = createVane({ userId, token: "ended", onError });
+  window.t = { vane, errors, sent: vane.track("view", "volvo-v60") };
+}"""
+
+
+def test_events_wait_for_a_fresh_token(open_page: OpenPage, closed_api: OwnApi, site: str) -> None:
+    session = httpx.post(f"{closed_api.url}/v1/sessions", json={}).json()
+    page = open_page(EMPTY, base=closed_api.url)
+    page.evaluate(RENEW, [session["user_id"], session["token"]])
+    page.wait_for_function("t.errors.length > 1")
+    assert page.evaluate("[t.vane.waiting, t.errors[0]]") == [1, 401]
+    assert page.evaluate("(token) => (t.vane.renew(token), t.sent)", session["token"])
+    wait_until(lambda: events_of(site, session["user_id"]) == 1, 10)
+
+
 def seen_by(up: RunningUp, user: str) -> list[RecommendationLog]:
     """What the topic has of a user."""
     consumer = Consumer(

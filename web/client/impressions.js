@@ -6,17 +6,25 @@ const SHARE = 0.5;
 const SEEN_MS = 1_000;
 const SEND_EVERY_MS = 5_000;
 const ITEMS_MAX = 50;
+const TOLD_MAX = 10_000;
 
-/** @typedef {{item_id: string, position: number, score: number}} SeenItem */
+/**
+ * @typedef {{item_id: string, position: number, score: number}} SeenItem
+ * @typedef {{user_id: string, token: ?string, request_id: string}} Shown a list, and to whom
+ * @typedef {{shown: Shown, item: SeenItem, timer: number, attached: boolean}} Watched
+ */
+
+/** @param {Shown} shown */
+const keyOf = ({ user_id, request_id }) => `${request_id} ${user_id}`;
 
 /** Watches elements that show items of lists. */
 export class Impressions {
   #vane;
   #observer;
-  /** @type {Map<Element, {list: string, item: SeenItem, timer: number}>} */
+  /** @type {Map<Element, Watched>} */
   #watched = new Map();
   #told = new Set();
-  /** @type {Map<string, SeenItem[]>} by the `request_id` of their list */
+  /** @type {Map<string, {shown: Shown, items: SeenItem[]}>} by user and `request_id` */
   #waiting = new Map();
   #timer = 0;
   #leave = () => document.hidden && this.send();
@@ -24,22 +32,25 @@ export class Impressions {
   /** @param {import("../vane.js").Vane} vane */
   constructor(vane) {
     this.#vane = vane;
-    this.#observer = new IntersectionObserver((entries) => entries.forEach((entry) => this.#moved(entry)), {
-      threshold: SHARE,
-    });
+    const moved = (entries) => {
+      entries.forEach((entry) => this.#moved(entry));
+      this.#tidy();
+    };
+    this.#observer = new IntersectionObserver(moved, { threshold: SHARE });
     document.addEventListener("visibilitychange", this.#leave);
   }
 
   /**
-   * The element shows an item of a list.
-   * @param {Element} element @param {import("../vane.js").Recommendations} list
-   * @param {number} position from 0
+   * The element shows an item of a list, to who is the user now.
+   * @param {Element} element @param {string} requestId of the list
+   * @param {{item_id: string, score: number}} item @param {number} position from 0
    */
-  watch(element, list, position) {
+  watch(element, requestId, { item_id, score }, position) {
     this.forget(element);
-    const { item_id, score } = list.items[position];
-    if (this.#told.has(`${list.request_id} ${item_id}`)) return;
-    this.#watched.set(element, { list: list.request_id, item: { item_id, position, score }, timer: 0 });
+    const { userId, token } = this.#vane;
+    const shown = { user_id: userId, token, request_id: requestId };
+    if (this.#told.has(`${keyOf(shown)} ${item_id}`)) return;
+    this.#watched.set(element, { shown, item: { item_id, position, score }, timer: 0, attached: false });
     this.#observer.observe(element);
   }
 
@@ -56,12 +67,13 @@ export class Impressions {
     this.#timer = 0;
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const [request_id, items] of waiting) {
+    for (const [, { shown, items }] of waiting) {
+      const { token, ...list } = shown;
       const some = items.slice(0, ITEMS_MAX);
-      await this.#vane.seen({ request_id, items: some }).catch((error) => {
-        if (!(error instanceof VaneError)) this.#later(request_id, some);
+      await this.#vane.seen({ ...list, items: some }, token).catch((error) => {
+        if (!(error instanceof VaneError)) this.#later(shown, some);
       });
-      if (items.length > ITEMS_MAX) this.#later(request_id, items.slice(ITEMS_MAX));
+      if (items.length > ITEMS_MAX) this.#later(shown, items.slice(ITEMS_MAX));
     }
   }
 
@@ -82,16 +94,27 @@ export class Impressions {
     if (isIntersecting) watched.timer = setTimeout(() => this.#seen(target, watched), SEEN_MS);
   }
 
-  #seen(element, { list, item }) {
-    if (document.hidden) return;
-    this.#told.add(`${list} ${item.item_id}`);
-    this.forget(element);
-    this.#later(list, [item]);
+  /** An element that has left the page is watched no more. */
+  #tidy() {
+    for (const [element, watched] of this.#watched) {
+      if (watched.attached && !element.isConnected) this.forget(element);
+      else watched.attached = element.isConnected;
+    }
   }
 
-  /** @param {string} list @param {SeenItem[]} items */
-  #later(list, items) {
-    this.#waiting.set(list, [...(this.#waiting.get(list) ?? []), ...items]);
+  /** @param {Element} element @param {Watched} watched */
+  #seen(element, { shown, item }) {
+    if (document.hidden || !element.isConnected) return;
+    if (this.#told.size >= TOLD_MAX) this.#told.clear();
+    this.#told.add(`${keyOf(shown)} ${item.item_id}`);
+    this.forget(element);
+    this.#later(shown, [item]);
+  }
+
+  /** @param {Shown} shown @param {SeenItem[]} items */
+  #later(shown, items) {
+    const known = this.#waiting.get(keyOf(shown))?.items ?? [];
+    this.#waiting.set(keyOf(shown), { shown, items: [...known, ...items] });
     this.#timer ||= setTimeout(() => this.send(), SEND_EVERY_MS);
   }
 }

@@ -2,13 +2,19 @@
 
 import { VaneError } from "../vane.js";
 
-/** @typedef {import("../vane.js").UserEvent} Event */
+/**
+ * @typedef {import("../vane.js").UserEvent} Event
+ * @typedef {(userId: string) => ?string | undefined} TokenOf what speaks for a user: null where
+ *   nothing need to, undefined where nothing can now
+ */
 
 const PREFIX = "vane.event.";
 const KEPT_MAX = 1_000;
 const KEPT_MS_MAX = 7 * 24 * 3_600_000;
 /** Half of what Vane remembers of a user, so that a batch that is sent again counts once. */
 const BATCH_MAX = 32;
+const UNAUTHENTICATED = 401;
+const TOO_MANY = 429;
 const PAUSE_MS_MIN = 500;
 const PAUSE_MS_MAX = 30_000;
 
@@ -47,6 +53,7 @@ function storage() {
 export class Outbox {
   #vane;
   #onError;
+  #tokenOf;
   #storage = storage();
   /** @type {Map<string, (token: ?string) => void>} who waits in this tab, by key */
   #waiting = new Map();
@@ -58,10 +65,15 @@ export class Outbox {
   #wake = () => this.retry();
   #leave = () => document.hidden && this.#send();
 
-  /** @param {import("../vane.js").Vane} vane @param {(error: Error) => void} onError */
-  constructor(vane, onError) {
+  /**
+   * @param {import("../vane.js").Vane} vane @param {(error: Error) => void} onError
+   * @param {TokenOf} [tokenOf] by default the token of `vane`, for its user alone
+   */
+  constructor(vane, onError, tokenOf) {
     this.#vane = vane;
     this.#onError = onError;
+    const own = (userId) => (!vane.token || userId === vane.userId ? vane.token : undefined);
+    this.#tokenOf = tokenOf ?? own;
     addEventListener("online", this.#wake);
     addEventListener("pagehide", this.#wake);
     document.addEventListener("visibilitychange", this.#leave);
@@ -71,6 +83,11 @@ export class Outbox {
   /** How many events wait. @returns {number} */
   get size() {
     return this.#keys().length;
+  }
+
+  /** Whether events of a user wait. @param {string} userId */
+  holds(userId) {
+    return this.#keys().some((key) => this.#read(key)?.user_id === userId);
   }
 
   /**
@@ -126,16 +143,26 @@ export class Outbox {
     return kept;
   }
 
-  /** A token speaks for its user alone; the events of others wait for theirs. */
+  /** @param {string} key @returns {?Event} null where another tab has sent it */
+  #read(key) {
+    return JSON.parse(this.#storage.getItem(key) ?? "null");
+  }
+
+  /** The oldest events that one token speaks for; those that none speaks for wait. */
   #batch() {
     /** @type {[string, Event][]} */
-    const found = [];
+    const events = [];
+    /** @type {?string | undefined} */
+    let token;
     for (const key of this.#keys()) {
-      const event = JSON.parse(this.#storage.getItem(key) ?? "null");
-      if (event && (!this.#vane.token || event.user_id === this.#vane.userId)) found.push([key, event]);
-      if (found.length === BATCH_MAX) break;
+      const event = this.#read(key);
+      const own = event ? this.#tokenOf(event.user_id) : undefined;
+      if (!event || own === undefined || (events.length && own !== token)) continue;
+      token = own;
+      events.push([key, event]);
+      if (events.length === BATCH_MAX) break;
     }
-    return found;
+    return { events, token };
   }
 
   async #send() {
@@ -143,7 +170,7 @@ export class Outbox {
     this.#sending = true;
     clearTimeout(this.#timer);
     try {
-      for (let batch = this.#batch(); batch.length && !this.#stopped; batch = this.#batch()) {
+      for (let batch = this.#batch(); batch.events.length && !this.#stopped; batch = this.#batch()) {
         await this.#deliver(batch);
         this.#pauseMs = PAUSE_MS_MIN;
       }
@@ -156,11 +183,14 @@ export class Outbox {
     }
   }
 
-  /** @param {[string, Event][]} batch raises `Unreachable` where Vane does not answer */
-  async #deliver(batch) {
-    const keys = batch.map(([key]) => key);
+  /**
+   * Raises where the same may be taken later: no answer, too many calls, a token that has ended.
+   * @param {{events: [string, Event][], token: ?string | undefined}} batch
+   */
+  async #deliver({ events, token }) {
+    const keys = events.map(([key]) => key);
     try {
-      const answer = await this.#vane.send({ events: batch.map(([, event]) => event) });
+      const answer = await this.#vane.send({ events: events.map(([, event]) => event) }, token);
       const refused = new Set(answer.rejected.map(({ index }) => keys[index]));
       this.#done([...refused], null);
       this.#done(keys.filter((key) => !refused.has(key)), answer.token);
@@ -168,7 +198,9 @@ export class Outbox {
         this.#onError(new VaneError(422, `${field}: ${reason}`, field));
       }
     } catch (error) {
-      if (!(error instanceof VaneError)) throw error;
+      if (!(error instanceof VaneError) || error.status === TOO_MANY) throw error;
+      const own = events[0][1].user_id === this.#vane.userId;
+      if (own && error.status === UNAUTHENTICATED) throw error; // it waits for a fresh token
       this.#done(keys, null);
       this.#onError(error);
     }

@@ -67,6 +67,11 @@ export class Subscription {
     }
   }
 
+  /** Open the stream anew, as with another token. */
+  reopen() {
+    if (!document.hidden) this.#open();
+  }
+
   /** End it. */
   stop() {
     this.#stopped = true;

@@ -4,7 +4,7 @@ import { h, icon } from "../dom.js";
 import { reconcile } from "../flip.js";
 import { price, titleOf } from "../format.js";
 import { href } from "../router.js";
-import { grid, picture } from "./card.js";
+import { picture, seenGrid } from "./card.js";
 
 const LIMIT = 8;
 
@@ -76,7 +76,8 @@ export class BasketView {
       const found = await this.#app.vane.goesWith(items.map((item) => item.item_id), LIMIT);
       if (turn !== this.#asked) return;
       const name = "Goes with your basket";
-      this.#with.replaceChildren(...(found.length ? [h("h2", {}, name), grid(this.#app, found, name)] : []));
+      const shown = found.items.length > 0;
+      this.#with.replaceChildren(...(shown ? [h("h2", {}, name), seenGrid(this.#app, found, name)] : []));
     } catch (error) {
       this.#app.failed(error);
     }

@@ -76,9 +76,22 @@ export function updateCard(app, element, item) {
 /**
  * A grid of cards that do not change.
  * @param {import("../app.js").App} app @param {ListedItem[]} items @param {string} [label]
+ * @param {{request_id?: string}} [list] where they are a list of the user's
  * @returns {HTMLElement}
  */
-export function grid(app, items, label) {
-  const cards = items.map((item, index) => card(app, item, () => ({ position: index })));
+export function grid(app, items, label, list = {}) {
+  const cards = items.map((item, index) => card(app, item, () => ({ ...list, position: index })));
   return h("ul", { class: "grid", role: "list", "aria-label": label }, cards);
+}
+
+/**
+ * A grid of a list of the user's: what is seen of it is told.
+ * @param {import("../app.js").App} app
+ * @param {{request_id: string, items: ListedItem[]}} list @param {string} label
+ * @returns {HTMLElement}
+ */
+export function seenGrid(app, { request_id, items }, label) {
+  const element = grid(app, items, label, { request_id });
+  items.forEach((item, index) => app.impressions.watch(element.children[index], request_id, item, index));
+  return element;
 }

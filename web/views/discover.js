@@ -81,6 +81,9 @@ export class DiscoverView {
     });
     const keyboard = document.activeElement === this.#more;
     this.#cards.append(...cards);
+    cards.forEach((element, index) =>
+      this.#app.impressions.watch(element, request_id, items[index], first + index),
+    );
     this.#ended(cursor);
     if (keyboard) cards[0]?.querySelector("a")?.focus();
   }

@@ -69,6 +69,9 @@ export class FeedView {
       make: (item) => card(this.#app, item, origin(item.item_id)),
       update: (element, item) => updateCard(this.#app, element, item),
     });
+    list.items.forEach((item, index) => {
+      this.#app.impressions.watch(this.#cards.children[index], list.request_id, item, index);
+    });
     const found = new Set(list.items.map((item) => item.kind)).difference(this.#kinds);
     if (found.size) this.#offer(found);
   }

@@ -8,7 +8,7 @@ const EVENTS_MAX = 3;
 const PUSHES_MAX = 20;
 /** What each time is the time of, and how it is known. */
 const STAGES = {
-  taken: "Kafka has it: the answer to the event",
+  taken: "Kafka has it: the answer to the event, or what followed if that is faster",
   committed: "It counts: the answer to a call that waits for it, or the pushed list if that is faster",
   pushed: "The list that it changed has come by the stream",
 };
@@ -92,6 +92,7 @@ export class Way {
     if (!push) return;
     step.reach("pushed", push.at);
     step.times.committed = Math.min(step.times.committed, step.times.pushed);
+    step.times.taken = Math.min(step.times.taken, step.times.committed);
   }
 
   #draw() {

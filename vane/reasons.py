@@ -28,7 +28,7 @@ _BECAUSE = {
     "like": "Because you liked {}",
     "share": "Because you shared {}",
     "comment": "Because you commented on {}",
-    "cart": "Because you put {} in your cart",
+    "cart": "Because you put {} in your basket",
     "purchase": "Because you bought {}",
     "rating": "Because you rated {}",
 }
@@ -38,7 +38,7 @@ _TOGETHER = {
     "like": "Others who liked {} also went for this",
     "share": "Others who shared {} also went for this",
     "comment": "Others who commented on {} also went for this",
-    "cart": "Others who put {} in their cart also went for this",
+    "cart": "Others who put {} in their basket also went for this",
     "purchase": "Others who bought {} also went for this",
     "rating": "Others who rated {} also went for this",
 }

@@ -39,7 +39,7 @@ def test_what_goes_with_a_basket(api: Api, seed: Seed) -> None:
     assert body["unknown"] == ["no such item"]
     assert {item["reason"]["code"] for item in body["items"]} & {"because"}
     texts = {item["reason"]["text"] for item in body["items"]}
-    assert texts & {"Because you put The films-3 in your cart", "Because you viewed The films-9"}
+    assert texts & {"Because you put The films-3 in your basket", "Because you viewed The films-9"}
     assert body["items"][0]["components"]
     assert api.client.post(PATH, json=json.loads(answer.request.content)).json() == body
     (count,) = seed.connection.execute("select count(*) from interaction").fetchone() or ()

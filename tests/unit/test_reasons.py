@@ -33,7 +33,7 @@ def test_reasons_say_what_is_true_and_strongest() -> None:
     ("action", "text"),
     [
         ("view", "Because you viewed {x}"),
-        ("cart", "Because you put {x} in your cart"),
+        ("cart", "Because you put {x} in your basket"),
         ("dance", "Because of {x}"),
     ],
 )

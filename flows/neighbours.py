@@ -113,7 +113,7 @@ class Neighbours:
         piece, numbers = seen.piece, self._observer.numbers
         lacked, offsets = piece.lacked[NEIGHBOURS], piece.rows.offsets[seen.positive]
         ts_us = piece.rows.ts_us[seen.positive]
-        fresh = piece.fresh(NEIGHBOURS)[seen.positive]
+        fresh = piece.fresh(NEIGHBOURS)[seen.positive] & (seen.look.counted > 0)
         self._pairs.add_mass(seen.items[fresh], ts_us[fresh], seen.look.counted[fresh])
         added = increments(seen.items, ts_us, seen.look)
         mine = offsets[added.event] >= lacked[numbers.slots(added.row)]

@@ -6,7 +6,7 @@ from itertools import groupby, islice
 
 from vane.audit_report import LISTED_MAX, LOOKUP_ROWS, Advance, Report
 from vane.audit_trends import check_trends
-from vane.oracle import ExpectedUser
+from vane.oracle import ExpectedUser, UserBase
 from vane.store.verification import (
     Content,
     OffsetCount,
@@ -68,7 +68,7 @@ def _check_users(
     report.add_rows(snapshot.half_merged(user, LISTED_MAX))
     contents = _Contents(snapshot)
     events = contents.attach(snapshot.user_events(user, since), report, advance)
-    expected = _expected_users(events, half_lives_s)
+    expected = _expected_users(events, half_lives_s, contents.bases)
     while block := dict(islice(expected, LOOKUP_ROWS)):
         stored = snapshot.users(block)
         for name, state in block.items():
@@ -80,20 +80,30 @@ def _check_users(
 
 
 def _expected_users(
-    events: Iterable[tuple[UserEvent, Content | None]], half_lives_s: tuple[float, float]
+    events: Iterable[tuple[UserEvent, Content | None]],
+    half_lives_s: tuple[float, float],
+    bases: dict[str, UserBase],
 ) -> Iterator[tuple[str, ExpectedUser]]:
     for name, rows in groupby(events, key=lambda pair: pair[0].user_id):
         state = ExpectedUser(half_lives_s)
         for event, content in rows:
-            state.add(event.event_id, event.ts_us, event.weight, content)
+            if event.event_id is None:
+                state.add_base(bases.pop(name))
+            else:
+                state.add(event.event_id, event.ts_us, event.weight, content)
         yield name, state
 
 
 class _Contents:
-    """Contents of item versions, looked up in blocks and kept while there is room."""
+    """Contents of item versions, looked up in blocks and kept while there is room.
+
+    Attributes:
+        bases: of the users of whom a block has one.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self.bases: dict[str, UserBase] = {}
         self._known: dict[tuple[str, int], Content | None] = {}
 
     def attach(
@@ -107,6 +117,9 @@ class _Contents:
                 if event.item_version is not None
             }
             self._look_up(used, report)
+            based = [event.user_id for event in block if event.event_id is None]
+            for low in range(0, len(based), LOOKUP_ROWS):
+                self.bases |= self._snapshot.user_bases(based[low : low + LOOKUP_ROWS])
             for event in block:
                 version = event.item_version
                 yield event, None if version is None else self._known[event.item_id, version]
@@ -129,7 +142,7 @@ def _check_positions(snapshot: Snapshot, report: Report) -> None:
     report.partitions = sum(row.flow == INTERACTIONS for row in positions)
     logged = {_key(row): row for row in snapshot.logged_counts()}
     dead = {_key(row): row for row in snapshot.dead_letter_counts()}
-    trend_rows = snapshot.counted_rows()
+    trend_rows, retired = snapshot.counted_rows(), snapshot.retired_rows()
     ends = {row[1:3]: row.next_offset for row in positions if row.flow == INTERACTIONS}
     for row in positions:
         if row.flow.startswith(SLOTTED):
@@ -138,7 +151,8 @@ def _check_positions(snapshot: Snapshot, report: Report) -> None:
             ahead = [] if behind else ["is ahead of the log"]
             differences = [*_count_differs("rows of the log", rows, "applied", row.applied), *ahead]
         else:
-            differences = _row_differences(row, logged.get(_key(row)), dead.get(_key(row)))
+            gone = retired.get((row.log_id, row.partition), 0)
+            differences = _row_differences(row, logged.get(_key(row)), dead.get(_key(row)), gone)
         report.add(_name(_key(row)), [*_span_differences(row), *differences])
     for key in sorted((logged.keys() | dead.keys()) - {_key(row) for row in positions}):
         report.add(_name(key), ["has rows, but no position"])
@@ -156,11 +170,11 @@ def _span_differences(row: Position) -> list[str]:
 
 
 def _row_differences(
-    row: Position, logged: OffsetCount | None, dead: OffsetCount | None
+    row: Position, logged: OffsetCount | None, dead: OffsetCount | None, retired: int
 ) -> list[str]:
     differences = _outside("log row", row, logged) + _outside("dead letter", row, dead)
     if row.flow == INTERACTIONS:
-        rows = logged.rows if logged else 0
+        rows = retired + (logged.rows if logged else 0)
         differences += _count_differs("rows of the log", rows, "applied", row.applied)
     letters = dead.rows if dead else 0
     return differences + _count_differs("dead letters", letters, "dead_lettered", row.dead_lettered)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vane.audit_report import LISTED_MAX, LOOKUP_ROWS, Advance, Report
 from vane.interaction import TREND_SLOTS, item_slot
-from vane.pair_oracle import ExpectedNeighbours
+from vane.pair_oracle import ExpectedNeighbours, changed
 from vane.store.verification import ItemEvent, Snapshot
 from vane.trend_oracle import UNCOUNTED, Counted, ExpectedTrend, count, histories
 
@@ -19,6 +19,8 @@ _Row = TypeVar("_Row")
 TRENDS, NEIGHBOURS = "trends/", "neighbours/"
 SLOTS = range(TREND_SLOTS)
 INTERACTIONS = "interactions"
+BASES = "trend_base", "neighbour_base"
+"""Tables of what trends and neighbours began with where months of the log are gone."""
 
 
 def check_trends(snapshot: Snapshot, report: Report, advance: Advance) -> None:
@@ -29,18 +31,42 @@ def check_trends(snapshot: Snapshot, report: Report, advance: Advance) -> None:
     counted, neighbours = _CountedLog(snapshot), ExpectedNeighbours()
     _observe(snapshot, counted, neighbours, advance)
     expected = _expected_trends(snapshot, counted, advance)
+    logged: set[str] = set()
     while block := list(islice(expected, LOOKUP_ROWS)):
-        stored = snapshot.trends(trend.item_id for trend in block)
-        for trend in block:
-            found = stored.get(trend.item_id)
-            verdict = trend.compare(found, erased_max=erased.rows[item_slot(trend.item_id)])
-            if found is not None:
-                erased.note(trend.item_id, found.events - trend.events)
-            report.add(f"item {trend.item_id}", verdict.differences)
-            report.worst_trend_error = max(report.worst_trend_error, verdict.worst_share)
-            report.trend_items += 1
+        logged.update(trend.item_id for trend in block)
+        _compare_trends(snapshot, block, erased, report)
+    for items in snapshot.base_items():
+        rest = [ExpectedTrend(item) for item in items if item not in logged]
+        _compare_trends(snapshot, rest, erased, report, logged=False)
     erased.check(report)
     _compare_neighbours(snapshot, neighbours, erased, report)
+
+
+def _compare_trends(
+    snapshot: Snapshot,
+    block: list[ExpectedTrend],
+    erased: "_ErasedEvents",
+    report: Report,
+    *,
+    logged: bool = True,
+) -> None:
+    """Compare trends; those of items that the log knows nothing of have been noted before."""
+    names = [trend.item_id for trend in block]
+    stored, bases = snapshot.trends(names), snapshot.trends(names, BASES[0])
+    for trend in block:
+        found = stored.get(trend.item_id)
+        if base := bases.get(trend.item_id):
+            trend.add_base(base)
+        elif not logged:
+            continue
+        verdict = trend.compare(found, erased_max=erased.rows[item_slot(trend.item_id)])
+        if found is not None and logged:
+            erased.note(trend.item_id, found.events - trend.events)
+        elif found is not None:
+            erased.items[trend.item_id] = max(found.events - trend.events, 0)
+        report.add(f"item {trend.item_id}", verdict.differences)
+        report.worst_trend_error = max(report.worst_trend_error, verdict.worst_share)
+        report.trend_items += 1
 
 
 class _ErasedEvents:
@@ -52,11 +78,14 @@ class _ErasedEvents:
     Attributes:
         rows: slot → so many.
         items: item → events that its trend has beyond the log.
+        total: so many, of all slots; where months of the log are gone, any row of neighbours may
+            have pairs of them with events that are in its base.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._counts = snapshot.erased_rows()
         self.rows = Counter({slot: self._counts.get(f"{TRENDS}{slot:02d}", 0) for slot in SLOTS})
+        self.total = self.rows.total()
         self._found = Counter(
             {
                 slot: events
@@ -118,8 +147,8 @@ def _observe(
     snapshot: Snapshot, counted: _CountedLog, neighbours: ExpectedNeighbours, advance: Advance
 ) -> None:
     """Hold every event against its user's history."""
-    ends = {
-        (row.flow, row.log_id, row.partition): row.next_offset
+    spans = {
+        (row.flow, row.log_id, row.partition): range(row.start_offset, row.next_offset)
         for row in snapshot.positions()
         if row.flow.startswith(NEIGHBOURS)
     }
@@ -131,7 +160,7 @@ def _observe(
             place = act.log_id, act.partition
             counted[*place, act.offset] = cap
             behind = {
-                item: act.offset < ends.get((flows[item], *place), 0)
+                item: act.offset in spans.get((flows[item], *place), ())
                 for item in {act.item_id, *(past.item_id for past in history)}
             }
             neighbours.add(act, cap, history, behind)
@@ -148,14 +177,25 @@ class _SlotFlows(dict[str, str]):
 def _compare_neighbours(
     snapshot: Snapshot, neighbours: ExpectedNeighbours, erased: _ErasedEvents, report: Report
 ) -> None:
-    expected = neighbours.rows()
+    expected, compared = neighbours.rows(), set()
     while block := list(islice(expected, LOOKUP_ROWS)):
-        stored = snapshot.neighbours(row.item_id for row in block)
+        names = [row.item_id for row in block]
+        compared.update(names)
+        stored, bases = snapshot.neighbours(names), snapshot.neighbours(names, BASES[1])
         for row in block:
-            gone = erased.items[row.item_id]
+            if base := bases.get(row.item_id):
+                row.add_base(base)
+            gone = erased.items[row.item_id] or (erased.total if base else 0)
             verdict = row.compare(stored.get(row.item_id), erased=gone)
             report.add(f"item {row.item_id}", verdict.differences)
             report.worst_neighbour_error = max(report.worst_neighbour_error, verdict.worst_share)
+            report.neighbour_items += 1
+    for items in snapshot.base_items():
+        rest = [item for item in items if item not in compared and neighbours.checks(item)]
+        stored, bases = snapshot.neighbours(rest), snapshot.neighbours(rest, BASES[1])
+        for item, base in bases.items():
+            if not erased.total:
+                report.add(f"item {item}", changed(base, stored.get(item)))
             report.neighbour_items += 1
 
 

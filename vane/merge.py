@@ -2,10 +2,12 @@
 
 import logging
 
+from vane.base import add
 from vane.errors import InvalidRequest, Unavailable
 from vane.preference import merge
 from vane.rebuild import DIMENSION, Changes
 from vane.replay import read_current
+from vane.store.base import delete_bases, hold_half_lives, read_bases, write_bases
 from vane.store.connection import Connection, translated
 from vane.store.merge import account_of, has_account, lock_users, write_merged
 from vane.store.tuning import read_tuning
@@ -54,7 +56,21 @@ def _merge_once(connection: Connection, visitor: str, account: str) -> Changes:
         if before is None:
             merged = merge(states.take([0]), states.take([1]), tuning.half_lives_s)
             write_merged(connection, visitor, account, merged, tuning.generation)
+            _merge_bases(connection, visitor, account)
             states.version[:] = merged.version
         elif before != account:
             raise InvalidRequest("visitor", "was merged into another account before")
         return list(zip(users, states.version.tolist(), strict=True))
+
+
+def _merge_bases(connection: Connection, visitor: str, account: str) -> None:
+    """What older months of the log left of the visitor is the account's, too."""
+    bases = read_bases(connection, [visitor, account])
+    if visitor not in bases:
+        return
+    hold_half_lives(connection)
+    tuning, _ = read_tuning(connection)
+    own = bases[visitor]
+    both = add(bases[account], own, tuning.half_lives_s) if account in bases else own
+    write_bases(connection, {account: both})
+    delete_bases(connection, [visitor])

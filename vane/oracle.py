@@ -19,6 +19,11 @@ exponents, whose float64 error is far below 2^-24. So
 in each dimension. A mass is the same sum in float64 (u = 2^-53), where the exponents count: an
 exponent x = age/half-life is off by at most 4·u·x, which moves 2^-x by less than that share; the
 bound becomes g_k · Σ|w·2^-x| + 4·u · Σ x·|w·2^-x|. Terms that underflow add less than 2^-100.
+
+Where months of the log are gone, a user's base stands for their terms: a sum that was rounded to
+float32 once for each time that rows went into it, with its own Σ|term|, the largest component of
+each item standing for all. It adds its terms to n, and 4 roundings for each of its folds and for a
+replay.
 """
 
 import math
@@ -55,6 +60,22 @@ class UserState:
 
 
 @dataclass(frozen=True, slots=True)
+class UserBase:
+    """A row of `user_base`: what months of the log that are gone left of a user."""
+
+    vectors: NDArray[np.float32]  # (2, d)
+    masses: tuple[float, float]
+    as_of_us: int
+    oldest_us: int
+    events: int
+    event_hash: int  # signed, modulo 2^64
+    sizes: tuple[float, float]  # Σ|w·2^-x|·max|v|
+    mass_sizes: tuple[float, float]  # Σ|w·2^-x|
+    terms: int
+    folds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What differs, in words, and the largest error as a share of its bound."""
 
@@ -75,6 +96,7 @@ class ExpectedUser:
         self._exponent_sizes = [0.0, 0.0]
         self._vector_terms = 0
         self._hash = 0
+        self._base: UserBase | None = None
         self.events = 0
         self.as_of_us = 0
 
@@ -91,15 +113,24 @@ class ExpectedUser:
         if len(self._terms) == BLOCK_TERMS:
             self._sum_block()
 
+    def add_base(self, base: UserBase) -> None:
+        """Begin with what is no longer in the log; in its place among the events, by `as_of_us`."""
+        if self.events == 0:
+            self.as_of_us = base.as_of_us
+        self.events += base.events
+        self._hash += base.event_hash
+        self._base = base
+
     def compare(self, stored: UserState | None) -> Verdict:
         """Hold the stored state against this one."""
         if stored is None:
             return Verdict([f"no state, expected {self.events} events"])
         self._sum_block()
+        roundings = self._sum_base()
         differences = unequal("events", stored.events, self.events)
         differences += unequal("event_hash", stored.event_hash, _signed(self._hash))
         differences += unequal("as_of in microseconds", stored.as_of_us, self.as_of_us)
-        roundings = 3 * min(stored.version, 2 * self.events) + self._vector_terms + 4
+        roundings += 3 * min(stored.version, 2 * self.events) + self._vector_terms + 4
         worst = 0.0
         for kind, name in enumerate(("long", "short")):
             vector_share = self._vector_share(kind, stored.vectors[kind], roundings)
@@ -126,6 +157,22 @@ class ExpectedUser:
             )
         self._vector_terms += len(self._terms)
         self._terms.clear()
+
+    def _sum_base(self) -> int:
+        """Add the base's sums; returns its roundings."""
+        base = self._base
+        if base is None:
+            return 0
+        for kind, half_life_s in enumerate(self._half_lives_s):
+            fade = math.exp2(-(self.as_of_us - base.as_of_us) / (half_life_s * 1e6))
+            exponent = (self.as_of_us - base.oldest_us) / (half_life_s * 1e6)
+            self._sums[kind].append((base.vectors[kind].astype(np.float64) * fade).tolist())
+            self._sizes[kind] += base.sizes[kind] * fade
+            self._masses[kind].append(base.masses[kind] * fade)
+            self._mass_sizes[kind] += base.mass_sizes[kind] * fade
+            self._exponent_sizes[kind] += exponent * base.mass_sizes[kind] * fade
+        self._base = None
+        return base.terms + 4 * (base.folds + 1)
 
     def _vector_share(self, kind: int, stored: NDArray[np.float32], roundings: int) -> float:
         blocks = self._sums[kind] or [[0.0] * len(stored)]

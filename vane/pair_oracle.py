@@ -11,7 +11,9 @@ often as the row has events n. So with lost = 0
     |stored - exact| <= g_k · exact,   k = 6·n + 8
 
 and in general stored <= exact·(1 + g_k) and exact·(1 - g_k) <= stored + lost. A row that has never
-had more than 200 neighbours has lost nothing. A row with pairs of erased users, which the log no
+had more than 200 neighbours has lost nothing. A row that began with a base, as it was stored
+when months of the log went, has the base's weights as terms; what the base has lost is not counted
+as lost by it. A row with pairs of erased users, which the log no
 longer has, is held against it from below alone.
 """
 
@@ -85,8 +87,20 @@ class ExpectedRow:
         own = codes == OWN
         self._mass = sums[own].sum(axis=0)
         self._mass[-1] = sums[:, -1].sum()
+        self._had_lost = False
         names = [ids[code] for code in codes[~own].tolist()]
         self._weights = dict(zip(names, sums[~own], strict=True))
+
+    def add_base(self, base: NeighbourState) -> None:
+        """Begin with the row as it was before."""
+        as_of_us = max(self._as_of_us, base.as_of_us)
+        self._decay_to(as_of_us, 1)
+        self._as_of_us = as_of_us
+        left = np.exp2(-(as_of_us - base.as_of_us) / np.array(HALF_LIVES_US))
+        self._mass = self._mass + base.mass * left
+        for name, weights in zip(base.neighbours, base.weights.astype(np.float64), strict=True):
+            self._weights[name] = self._weights.get(name, 0.0) + weights * left
+        self._had_lost = bool(base.lost.any())
 
     def compare(self, stored: NeighbourState | None, *, erased: int = 0) -> Verdict:
         """Hold the stored row against this one; so many events of the item were erased."""
@@ -100,7 +114,8 @@ class ExpectedRow:
             )
         twice = [name for name, count in Counter(stored.neighbours).items() if count > 1]
         differences += [f"neighbour {name} is listed twice" for name in twice]
-        if not erased and len(self._weights) <= LISTED_MAX and stored.lost.any():
+        full = self._had_lost or len(self._weights) > LISTED_MAX
+        if not erased and not full and stored.lost.any():
             differences.append("lost weights though no list was full")
         if erased:
             self._decay_to(stored.as_of_us, erased * TERMS_OF_EVENT_MAX)
@@ -112,7 +127,7 @@ class ExpectedRow:
         return Verdict(differences, max(shares.values()))
 
     def _decay_to(self, as_of_us: int, terms: int) -> None:
-        """To the time of a newer event of an erased user, all of whom added so many terms."""
+        """To a newer time, with so many more terms than are known."""
         left = np.exp2(-max(as_of_us - self._as_of_us, 0) / np.array(HALF_LIVES_US))
         self._mass = self._mass * left
         self._weights = {name: weights * left for name, weights in self._weights.items()}
@@ -190,6 +205,10 @@ class ExpectedNeighbours:
         for group in np.split(order, starts[1:]) if len(order) else []:
             yield ExpectedRow(ids[int(rows[group[0]])], ids, terms[group])
 
+    def checks(self, item: str) -> bool:
+        """Whether the item is in the sample."""
+        return xxhash.xxh3_64_intdigest(item.encode()) // TREND_SLOTS % self.sampled == 0
+
     def _add(
         self,
         row: str,
@@ -220,3 +239,15 @@ class ExpectedNeighbours:
         for name in ("_rows", "_others", "_times", "_together", "_next"):
             column = getattr(self, name)
             setattr(self, name, array(column.typecode, np.array(column)[kept].tobytes()))
+
+
+def changed(base: NeighbourState, stored: NeighbourState | None) -> list[str]:
+    """What differs of a row to which nothing was added since its base."""
+    if stored is None:
+        return ["no neighbours, though months that are gone had some"]
+    if stored.neighbours == base.neighbours and all(
+        np.array_equal(getattr(stored, name), getattr(base, name))
+        for name in ("as_of_us", "mass", "lost", "weights")
+    ):
+        return []
+    return ["its neighbours have changed, though nothing was added"]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from vane.errors import Unavailable
-from vane.preference import NO_VECTOR, Events, States, add_terms
+from vane.preference import NO_VECTOR, Events, States, add_terms, decay
 from vane.store.connection import Connection
-from vane.store.replay import Term, read_contents, read_terms
+from vane.store.replay import OlderSum, Term, read_contents, read_terms
 from vane.store.states import read_states
 from vane.tuning import Tuning
 
@@ -53,11 +53,23 @@ def replay(
         event_hash=base.event_hash.copy(),
         recent=base.recent.copy(),
     )
-    for block in read_terms(connection, users):
+    for block, older in read_terms(connection, users):
+        _add_older(states, older, place, half_lives_s)
         versions = sorted({(term.item_id, term.item_version) for term in block})
         rows, vectors = read_contents(connection, versions, dimension)
         states = add_terms(states, _events(block, place, rows), vectors, half_lives_s)
     return states
+
+
+def _add_older(
+    states: States, older: list[OlderSum], place: dict[str, int], half_lives_s: tuple[float, float]
+) -> None:
+    for each in older:
+        row = place[each.user_id]
+        age_us = states.as_of_us[[row]] - each.as_of_us
+        fade = decay(age_us, half_lives_s)[0]
+        states.vectors[row] += each.vectors * fade.astype(np.float32)[:, None]
+        states.masses[row] += each.masses * fade
 
 
 def _events(block: list[Term], place: dict[str, int], rows: dict[tuple[str, int], int]) -> Events:

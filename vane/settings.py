@@ -68,6 +68,12 @@ class Settings:
     user_cache_users: int = _setting(50_000, "user states a worker keeps in memory", 0, 1e8)
     item_cache_items: int = _setting(200_000, "item vectors a worker keeps in memory", 1_000, 1e9)
     trends_flush_ms: int = _setting(1_000, "time between two flushes of the trends", 10, 3.6e6)
+    log_retention_days: int = _setting(
+        0,
+        "days that rows of the interaction log stay, to the end of their month; 0: for ever",
+        0,
+        1e5,
+    )
     learning_events_max: int = _setting(
         100_000, "newest events that flow learning and `vane tune` replay", 1_000, 1e8
     )

@@ -10,6 +10,9 @@ at most 80·u·s, and the sum by the decayed sum of these. So
 
     |stored - exact| <= (5·n + 16)·u·M + 160·u·Σ s·2^(t/h) / Σ c·2^(t/h) · log2(e)
 
+Where months of the log are gone, a trend began with its base, a row as it was stored then: one more
+term, 2^heat.
+
 What erased users added stays in a trend until it is made anew, and is no longer in the log: such a
 trend has more events than the log, and is held against it from below alone.
 """
@@ -149,6 +152,7 @@ class ExpectedTrend:
     events: int = 0
     _last_us: int = 0
     _first_us: int = 0
+    _base: TrendState | None = None
     _counted: int = 0
     _largest_log: float = 0.0
     _weights: list[float] = field(default_factory=list)
@@ -173,6 +177,13 @@ class ExpectedTrend:
         self._block.append(_Term(ts_us, counted))
         if len(self._block) == BLOCK_TERMS:
             self._sum_block()
+
+    def add_base(self, base: TrendState) -> None:
+        """Begin with what was counted before; behind all events."""
+        self._last_us = max(self._last_us, base.last_us) if self.events else base.last_us
+        self._first_us = min(self._first_us, base.first_us) if self.events else base.first_us
+        self.events += base.events
+        self._base = base
 
     def compare(self, stored: TrendState | None, *, erased_max: int = 0) -> Verdict:
         """Hold the stored trend against this one, with at most so many events of erased users."""
@@ -205,21 +216,26 @@ class ExpectedTrend:
 
     def _weight_share(self, stored: float, erased: int) -> float:
         roundings = 2 * (self._counted + erased) + 8 + COUNTED_ROUNDINGS
-        size = max(self._sums["heat_never"].sizes, stored if erased else 0.0)
+        before = self._base.weight_sum if self._base else 0.0
+        size = max(self._sums["heat_never"].sizes + before, stored if erased else 0.0)
         bound = roundings * FLOAT64_ROUNDOFF * size + 2.0**-1000
-        return bounded(_error(stored, math.fsum(self._weights), erased) / bound)
+        return bounded(_error(stored, math.fsum([*self._weights, before]), erased) / bound)
 
     def _share(self, name: str, stored: float, erased: int) -> float:
-        terms = self._sums[name]
-        if terms.newest_us is None:
+        terms, before = self._sums[name], self._base.heats[name] if self._base else -math.inf
+        if terms.newest_us is None and before == -math.inf:
             return 0.0 if stored == -math.inf or erased else UNBOUNDED
-        total = math.fsum(terms.parts)
         half_life_us = terms.half_life_s * 1e6
-        exact = terms.newest_us / half_life_us + math.log2(total)
-        times = max(abs(terms.newest_us), abs(self._first_us)) / half_life_us
-        magnitude = times + self._largest_log + abs(math.log2(total)) + math.log2(self._counted) + 1
+        newest_us = max(terms.newest_us or self._last_us, self._base.last_us if self._base else 0)
+        since = math.exp2(((terms.newest_us or newest_us) - newest_us) / half_life_us)
+        total = math.fsum(terms.parts) * since + math.exp2(before - newest_us / half_life_us)
+        exact = newest_us / half_life_us + math.log2(total)
+        times = max(abs(newest_us), abs(self._first_us)) / half_life_us
+        magnitude = times + self._largest_log + abs(math.log2(total)) + 1
+        magnitude += math.log2(max(self._counted, 1)) + (abs(before) if before > -math.inf else 0)
         bound = (5 * (self._counted + erased) + 16) * FLOAT64_ROUNDOFF * magnitude
-        bound += COUNTED_ROUNDINGS * FLOAT64_ROUNDOFF * terms.sizes / total * math.log2(math.e)
+        sizes = terms.sizes * since
+        bound += COUNTED_ROUNDINGS * FLOAT64_ROUNDOFF * sizes / total * math.log2(math.e)
         return bounded(_error(stored, exact, erased) / bound)
 
 

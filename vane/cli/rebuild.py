@@ -22,6 +22,7 @@ from vane.errors import NotFound, UsageError
 from vane.rebuild import Changes, change_half_lives, rebuild_these, rebuild_users
 from vane.store.connection import Connection, connect, translated
 from vane.store.replay import count_users, reset_trends
+from vane.store.retention import history_from
 from vane.store.tuning import read_tuning
 from vane.tuning import Tuning
 
@@ -69,7 +70,14 @@ def rebuild(
                 bars.update(task, completed=rebuilt)
         if trends and not partly:
             reset_trends(connection)
+        older = history_from(connection)
     elapsed_s = time.monotonic() - started
+    if older is not None and (half_life_long or half_life_short):
+        typer.echo(
+            f"events before {older:%Y-%m-%d} are one sum for each user: the new half-lives decay "
+            "it from its newest event on",
+            err=True,
+        )
     if as_json:
         print_json({"users": rebuilt, "seconds": round(elapsed_s, 3)})
     else:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from vane.store.base import delete_bases
 from vane.store.connection import Connection
 from vane.store.dead_letters import LetterKey
 from vane.store.sql import load_queries
@@ -42,6 +43,7 @@ def delete_of(connection: Connection, users: Sequence[str]) -> dict[str, int]:
     """Delete the users' log, waiting events and accounts; how many rows of each."""
     fields = {"users": list(users)}
     connection.execute(_SQL["fence_trends"], fields)
+    delete_bases(connection, users)
     row = connection.execute(_SQL["delete_interactions"], fields).fetchone()
     assert row is not None
     return {

@@ -12,7 +12,7 @@ from vane.store.sql import load_queries
 
 _SQL = load_queries("export")
 
-SINGLE = ("state", "account")
+SINGLE = ("state", "older", "account")
 LISTS = ("visitors", "events", "pending")
 ROWS_AT_ONCE = 1_000
 

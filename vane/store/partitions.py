@@ -12,6 +12,9 @@ _SQL = load_queries("partitions")
 MONTHS_AHEAD = 2
 ADVISORY_LOCK = 0x6C6F67
 
+DEFAULT_PARTITION = "interaction_default"
+"""Of rows that belong to no month."""
+
 
 def ensure_log_partitions(connection: Connection, today: date) -> list[str]:
     """Create the partitions of this month and the next ones; returns the names of new ones.

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from vane.preference import Floats
+from vane.preference import Doubles, Floats
 from vane.store import binary
 from vane.store.connection import Connection
 from vane.store.sql import load_queries
@@ -29,7 +29,18 @@ class Term(NamedTuple):
     weight: float
 
 
-def read_terms(connection: Connection, users: Sequence[str]) -> Iterator[list[Term]]:
+class OlderSum(NamedTuple):
+    """What months of the log that are gone left of a user, decayed to `as_of_us`."""
+
+    user_id: str
+    as_of_us: int
+    vectors: Floats  # (2, d)
+    masses: Doubles  # (2,)
+
+
+def read_terms(
+    connection: Connection, users: Sequence[str]
+) -> Iterator[tuple[list[Term], list[OlderSum]]]:
     """The terms of these users in blocks, in no order; those of waiting events are not in yet."""
     with (
         connection.transaction(),
@@ -37,7 +48,16 @@ def read_terms(connection: Connection, users: Sequence[str]) -> Iterator[list[Te
     ):
         cursor.execute(_SQL["user_terms"], {"users": list(users)})
         while rows := cursor.fetchmany(BLOCK_TERMS_MAX):
-            yield [Term(*row) for row in rows]
+            yield (
+                [Term(*row[:5]) for row in rows if row[1] is not None],
+                [_older_sum(*row) for row in rows if row[1] is None],
+            )
+
+
+def _older_sum(*row: Any) -> OlderSum:
+    user, _, _, as_of_us, _, long, short, *masses = row
+    vectors = [np.frombuffer(cell, ">f4", offset=4) for cell in (long, short)]
+    return OlderSum(user, as_of_us, np.array(vectors, np.float32), np.array(masses))
 
 
 def read_contents(
@@ -74,11 +94,16 @@ def users_of_older_generations(connection: Connection, generation: int, limit: i
 
 
 def reset_trends(connection: Connection) -> None:
-    """Forget all trends with their positions: flows/trends makes them anew from the log."""
+    """Forget all trends with their positions: flows/trends makes them anew from the log.
+
+    They begin with what months that are gone had added.
+    """
     with connection.transaction():
         connection.execute(_SQL["reset_trends"])
-        connection.execute(_SQL["drop_trends"])
-        connection.execute(_SQL["drop_neighbours"])
+        for name in ("drop_trends", "restore_trends", "touch_trends"):
+            connection.execute(_SQL[name])
+        for name in ("drop_neighbours", "restore_neighbours"):
+            connection.execute(_SQL[name])
 
 
 def raise_generation(connection: Connection, long_s: float, short_s: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from vane.oracle import UserState
+from vane.oracle import UserBase, UserState
 from vane.pair_oracle import NeighbourState
 from vane.store.connection import Connection, translated
 from vane.store.sql import load_queries
@@ -54,10 +54,10 @@ class OffsetCount(NamedTuple):
 
 
 class UserEvent(NamedTuple):
-    """A log row of a user."""
+    """A log row of a user; without an event id it stands for the user's base."""
 
     user_id: str
-    event_id: str
+    event_id: str | None
     ts_us: int
     weight: float
     item_id: str
@@ -103,6 +103,34 @@ class Snapshot:
     def counted_rows(self) -> dict[tuple[str, int, int], int]:
         """Log rows that each slot of flows/trends has passed, by (flow, log, partition)."""
         return {tuple(key): count for *key, count in self._rows("counted_rows")}
+
+    def retired_rows(self) -> dict[tuple[int, int], int]:
+        """Rows that were applied and are in users' bases now, by (log, partition)."""
+        return {(log_id, partition): rows for log_id, partition, rows in self._rows("retired_rows")}
+
+    def user_bases(self, users: Iterable[str]) -> dict[str, UserBase]:
+        """What older months of the log left of these users, where there is any."""
+        return {
+            user: UserBase(
+                np.array([np.frombuffer(cell, ">f4", offset=4) for cell in (long, short)]),
+                (masses[0], masses[1]),
+                as_of_us,
+                oldest_us,
+                events,
+                event_hash,
+                (size_long, size_short),
+                (mass_size_long, mass_size_short),
+                terms,
+                folds,
+            )
+            for user, long, short, *masses, as_of_us, oldest_us, events, event_hash, size_long,
+                size_short, mass_size_long, mass_size_short, terms, folds
+            in self._rows("user_bases", users=list(users))
+        }  # fmt: skip
+
+    def base_items(self) -> Iterator[list[str]]:
+        """Items whose trends or neighbours began with a base, in blocks."""
+        return ([item for (item,) in block] for block in self._stream("base_items"))
 
     def twice_used(self, limit: int) -> list[tuple[int, int, int]]:
         """Offsets (log, partition, offset) that are both in the log and a dead letter."""
@@ -166,20 +194,22 @@ class Snapshot:
         listed = [(f"user {name}", "is merged into another, but not wholly") for name, _ in rows]
         return Differences(listed, rows[0][1] if rows else 0)
 
-    def trends(self, items: Iterable[str]) -> dict[str, TrendState]:
-        """The trends of these items, where they exist."""
+    def trends(self, items: Iterable[str], table: str = "item_trend") -> dict[str, TrendState]:
+        """The trends of these items, where they exist; of `trend_base` what they began with."""
         names = (*TREND_HALF_LIVES_S, *SEGMENTS)
         return {
             item: TrendState(
                 slot, events, weight_sum, first_us, last_us, dict(zip(names, heats, strict=True))
             )
             for item, slot, events, weight_sum, first_us, last_us, *heats in self._rows(
-                "trends", items=list(items)
+                "trends", table, items=list(items)
             )
         }
 
-    def neighbours(self, items: Iterable[str]) -> dict[str, NeighbourState]:
-        """The neighbours of these items, where they exist."""
+    def neighbours(
+        self, items: Iterable[str], table: str = "item_neighbour"
+    ) -> dict[str, NeighbourState]:
+        """The neighbours of these items, where they exist, or of `neighbour_base`."""
         return {
             item: NeighbourState(
                 slot,
@@ -190,7 +220,7 @@ class Snapshot:
                 np.frombuffer(weights, "<f4").reshape(-1, len(mass)),
             )
             for item, slot, as_of_us, mass, lost, names, weights in self._rows(
-                "neighbours", items=list(items)
+                "neighbours", table, items=list(items)
             )
         }
 
@@ -216,9 +246,10 @@ class Snapshot:
         listed = [(f"{kind} {name}", "is stored, but the log has no events") for name, _ in rows]
         return Differences(listed, rows[0][1] if rows else 0)
 
-    def _rows(self, query: str, **fields: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, table: str = "", **fields: Any) -> list[tuple[Any, ...]]:
+        statement = _SQL[query].replace("{table}", table)
         with translated(), self._connection.cursor(binary=True) as cursor:
-            return cursor.execute(_SQL[query], fields).fetchall()
+            return cursor.execute(statement, fields).fetchall()
 
     def _stream(self, query: str, **fields: Any) -> Iterator[list[tuple[Any, ...]]]:
         with translated(), self._connection.cursor(name=query) as cursor:

@@ -26,15 +26,18 @@ with gone as (
     delete from interaction where user_id = any(%(users)s)
     returning log_id, partition, "offset", item_slot
 ), passed as (
-    select p.flow, p.log_id, p.partition, count(*) as rows
+    select p.flow, p.log_id, p.partition,
+        count(*) filter (where gone."offset" >= p.start_offset) as rows,
+        count(*) filter (where gone."offset" < p.start_offset) as based
     from gone join stream_position as p on p.log_id = gone.log_id and p.partition = gone.partition
         and (p.flow = 'interactions'
              or p.flow in ('trends/' || lpad(gone.item_slot::text, 2, '0'),
                            'neighbours/' || lpad(gone.item_slot::text, 2, '0'))
-                and gone."offset" >= p.start_offset and gone."offset" < p.next_offset)
+                and gone."offset" < p.next_offset)
     group by p.flow, p.log_id, p.partition
 ), counted as (
-    update stream_position as p set applied = p.applied - passed.rows, erased = p.erased + passed.rows
+    update stream_position as p set applied = p.applied - passed.rows, erased = p.erased + passed.rows,
+        checkpointed = p.checkpointed - passed.based
     from passed where p.flow = passed.flow and p.log_id = passed.log_id and p.partition = passed.partition
 )
 select count(*) from gone;

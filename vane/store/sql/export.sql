@@ -10,6 +10,13 @@ select to_json(found)::text from (
     from user_preference where user_id = %(user)s
 ) found;
 
+-- older --
+-- What months of the log that are gone left: a sum of events, by itself no longer known.
+select to_json(found)::text from (
+    select events, oldest as "from", as_of as until, long::real[], short::real[], mass_long, mass_short
+    from user_base where user_id = %(user)s
+) found;
+
 -- account --
 select to_json(found)::text from (
     select email, name, created_at from account where user_id = %(user)s

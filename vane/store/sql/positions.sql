@@ -22,11 +22,13 @@ where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s
 returning next_offset, epoch;
 
 -- position_holder --
--- The backend whose open transaction has updated the row: its id is the old row version's xmax.
+-- The backend whose open transaction has updated the row: its id is the old row version's xmax. Not one that
+-- copies the trends: it is at work, and has limits of its own.
 select pg_locks.pid from stream_position join pg_locks
     on pg_locks.locktype = 'transactionid' and pg_locks.granted
     and pg_locks.transactionid = stream_position.xmax
-where flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
+    join pg_stat_activity using (pid)
+where application_name <> 'vane retain' and flow = %(flow)s and log_id = %(log_id)s and partition = %(partition)s;
 
 -- terminate_backend --
 select pg_terminate_backend(%(pid)s);

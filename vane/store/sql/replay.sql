@@ -1,7 +1,13 @@
 -- user_terms --
--- Everything that these users' vectors are the sum of.
-select user_id, item_id, item_version, (extract(epoch from ts) * 1000000)::bigint, weight
-from interaction where user_id = any(%(users)s) and item_version is not null;
+-- Everything that these users' vectors are the sum of: the log, and what its older months left. In one
+-- statement, so as of one moment: rows may go from the one to the other meanwhile.
+select user_id, item_id, item_version, (extract(epoch from ts) * 1000000)::bigint, weight,
+    null::vector, null::vector, null::float8, null::float8
+from interaction where user_id = any(%(users)s) and item_version is not null
+union all
+select user_id, null, null, (extract(epoch from as_of) * 1000000)::bigint, null, long, short, mass_long,
+    mass_short
+from user_base where user_id = any(%(users)s);
 
 -- version_contents --
 select item_id, version, content
@@ -29,6 +35,16 @@ delete from item_trend;
 
 -- drop_neighbours --
 delete from item_neighbour;
+
+-- restore_trends --
+-- What months of the log that are gone had added, see trend_base; columns in the same order.
+insert into item_trend select * from trend_base;
+
+-- touch_trends --
+update item_trend set changed_xid = pg_current_xact_id();
+
+-- restore_neighbours --
+insert into item_neighbour select * from neighbour_base;
 
 -- users_of_older_generations --
 select user_id from user_preference where generation < %(generation)s limit %(limit)s;

@@ -15,17 +15,20 @@ where log_id = %(log_id)s and partition = %(partition)s and "offset" >= %(low)s 
 order by "offset";
 
 -- histories --
--- The newest events with positive weight of users before an offset, and of older logs, newest first.
+-- The newest events with positive weight of users before an offset, and of older logs, newest first; none that
+-- was recorded before the horizon.
 select name, item_id, (extract(epoch from ts) * 1000000)::bigint, weight
 from unnest(%(users)s::text[]) as asked (name) cross join lateral (
     select item_id, ts, weight, log_id, partition, "offset" from (
         (select item_id, ts, weight, log_id, partition, "offset" from interaction
          where user_id = name and visitor is null and weight > 0
+           and recorded_at >= coalesce((select history_from from log_horizon), '-infinity')
            and (log_id < %(log_id)s
                 or log_id = %(log_id)s and partition = %(partition)s and "offset" < %(before)s))
         union all
         (select item_id, ts, weight, log_id, partition, "offset" from interaction
          where visitor = name and weight > 0
+           and recorded_at >= coalesce((select history_from from log_horizon), '-infinity')
            and (log_id < %(log_id)s
                 or log_id = %(log_id)s and partition = %(partition)s and "offset" < %(before)s))
     ) own

@@ -9,8 +9,8 @@ order by p.flow, p.partition;
 -- trends_lag --
 -- Applied events of all logs without those that both popularity and neighbours hold.
 select coalesce(sum(applied) filter (where flow = 'interactions'), 0) - least(
-    coalesce(sum(applied) filter (where starts_with(flow, 'trends/')), 0),
-    coalesce(sum(applied) filter (where starts_with(flow, 'neighbours/')), 0))
+    coalesce(sum(applied + checkpointed) filter (where starts_with(flow, 'trends/')), 0),
+    coalesce(sum(applied + checkpointed) filter (where starts_with(flow, 'neighbours/')), 0))
 from stream_position;
 
 -- counts --

@@ -113,7 +113,7 @@ PENDING = Gauge(
 PENDING_SECONDS = Gauge(
     name="vane_pending_oldest_seconds",
     unit="seconds",
-    meaning="Age of the oldest of them, by its own time.",
+    meaning="For how long the oldest of them has been waiting.",
     processes=MONITOR,
 )
 ITEMS = Gauge(
@@ -184,7 +184,7 @@ AUDITED_USERS = Counter(
 AUDIT_TIME = Gauge(
     name="vane_audit_last_timestamp_seconds",
     unit="seconds",
-    meaning="When the last audit ended, in seconds since 1970.",
+    meaning="When the last audit ended, or before that the monitor began, in seconds since 1970.",
     processes=MONITOR,
 )
 CANARY_SECONDS = Histogram(

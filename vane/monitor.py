@@ -50,6 +50,7 @@ class Monitor:
             result: numbers.counter(names.AUDITED_USERS, result)
             for result in ("equal", "different")
         }
+        self._gauge(names.AUDIT_TIME, clock())
 
     def close(self) -> None:
         """Close all connections."""

@@ -13,9 +13,10 @@ select flow, sum(applied)::bigint, sum(dead_lettered)::bigint, sum(duplicates)::
 from stream_position where flow in ('interactions', 'catalog', 'commands') group by flow;
 
 -- contents --
--- Pending events, items and users. The oldest pending event is the first by its key.
+-- Pending events, items and users. Old events may come late: they wait since they were recorded.
 select (select count(*) from pending) as pending,
-       (select coalesce(extract(epoch from now() - min(ts)), 0)::float8 from pending) as oldest_s,
+       (select coalesce(extract(epoch from now() - min(recorded_at)), 0)::float8
+        from pending) as oldest_s,
        (select count(*) from item where available and content is not null) as available,
        (select count(*) from item where not available) as unavailable,
        (select count(*) from item where available and content is null) as without_text,

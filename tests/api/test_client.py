@@ -1,24 +1,26 @@
 """`vane.client` against the real API and broker."""
 
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from schemas.events import InteractionEvent, PreferenceHint
-from schemas.responses import AcceptedEvents
-from tests.api.conftest import Api, running
+from schemas.responses import AcceptedEvents, Recommendations
+from tests.api.conftest import Api, running, wait_until
 from tests.api.seed import Seed
 from vane.bus import PREFERENCES
 from vane.catalogue import parse_update
 from vane.client import Producer, Vane
-from vane.client.outbox import OF_A_USER_MAX, WAITING_MAX, Outbox
+from vane.client.outbox import OF_A_USER_MAX, PAUSE_S_MIN, WAITING_MAX, Outbox
 from vane.embedded.broker import free_port
 from vane.errors import (
     Forbidden,
@@ -101,6 +103,49 @@ def test_a_stream_goes_on_behind_a_break(api: Api, vane: Vane, seed: Seed) -> No
     api.hint(PREFERENCES, PreferenceHint([("ada", version)], 1, 0, 9, 0.0))
     assert next(lists).version == version
     lists.close()
+
+
+def test_a_stream_goes_on_behind_a_restart_where_it_was(api_settings: Settings, seed: Seed) -> None:
+    cars, port, found = seed.items(20), free_port(), SimpleQueue[Recommendations]()
+    seed.user("ada", cars[:3])
+
+    def follow(lists: Iterator[Recommendations]) -> None:
+        for one in lists:
+            found.put(one)
+            if one.version > 1:
+                break
+
+    with Vane(f"http://127.0.0.1:{port}") as vane:
+        reader = threading.Thread(target=follow, args=[vane.stream("ada", limit=4)])
+        reader.start()
+        with running(api_settings, port) as api:
+            assert found.get(timeout=20).version == 1
+            api.loop.call_soon_threadsafe(api.services.streams.close)
+        with running(api_settings, port) as api:
+            wait_until(lambda: api.services.streams.readers == 1, timeout_s=20)
+            time.sleep(0.5)
+            assert found.empty(), "Last-Event-ID says which list it has"
+            version = seed.bump("ada")
+            api.hint(PREFERENCES, PreferenceHint([("ada", version)], 1, 0, 9, 0.0))
+            assert found.get(timeout=10).version == version
+        reader.join(5)
+    assert not reader.is_alive()
+
+
+def test_a_stream_that_always_breaks_is_opened_ever_more_rarely() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        vane = Vane(f"http://127.0.0.1:{server.getsockname()[1]}")
+        following = threading.Thread(target=lambda: next(vane.stream("ada")), daemon=True)
+        opened, began = list[float](), time.monotonic()
+        following.start()
+        while len(opened) < 5:
+            server.accept()[0].close()
+            opened.append(time.monotonic() - began)
+    least = [PAUSE_S_MIN * 2**pause / 2 for pause in range(4)]
+    assert all(
+        after - before >= pause
+        for before, after, pause in zip(opened, opened[1:], least, strict=False)
+    )
 
 
 def test_events_are_sent_and_the_wrong_ones_named(api: Api, vane: Vane) -> None:

@@ -14,6 +14,7 @@ from vane.metrics import (
     FLOW_TRANSACTION_SECONDS,
     PARTS,
     dead_letter_field,
+    dead_letter_reason,
     meter_of,
 )
 from vane.store.interactions import DeadLetter
@@ -119,8 +120,8 @@ class FlowMeter:
     def dead_letters(self, letters: Iterable[DeadLetter]) -> None:
         """Why some of them are dead letters."""
         for letter in letters:
-            field = dead_letter_field(letter.field)
-            self.numbers.counter(FLOW_DEAD_LETTERS, self._flow, field).add()
+            labels = dead_letter_field(letter.field), dead_letter_reason(letter.reason)
+            self.numbers.counter(FLOW_DEAD_LETTERS, self._flow, *labels).add()
 
     def hint(self, sent: bool) -> None:  # noqa: FBT001 - what `Publisher.publish` returns
         """Redis took a hint, or did not."""

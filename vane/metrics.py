@@ -5,6 +5,7 @@ set of values or one that grows with the installation (partitions, routes), neve
 items: no id is ever a label.
 """
 
+import re
 from itertools import chain
 
 from msgspec import structs
@@ -50,6 +51,28 @@ def dead_letter_field(path: str) -> str:
     """The label for the place of an error in a message, such as `data.tags[...]`: `tags`."""
     name = path.removeprefix("data.").replace("[", ".").partition(".")[0]
     return name if name in DEAD_LETTER_FIELDS else OTHER
+
+
+DEAD_LETTER_REASONS = ("missing", "type", "unknown", "unreadable", "size", "value")
+_REASONS_BY_START = {
+    "missing": "missing",
+    "unknown": "unknown",
+    "not JSON": "unreadable",
+    "not UTF-8": "unreadable",
+    "nested": "unreadable",
+    "empty message": "unreadable",
+    "larger": "size",
+    "message of": "size",
+}
+_TYPE = re.compile(r"Expected `[^`]+`, got")
+
+
+def dead_letter_reason(reason: str) -> str:
+    """The label for a reason in words, which may quote what a client sent."""
+    if _TYPE.match(reason):
+        return "type"
+    starts = _REASONS_BY_START.items()
+    return next((name for start, name in starts if reason.startswith(start)), "value")
 
 
 FLOW = Label("flow", "of the process", FLOWS)
@@ -99,9 +122,15 @@ FLOW_MESSAGES = Counter(
 FLOW_DEAD_LETTERS = Counter(
     name="vane_flow_dead_letters_total",
     unit="messages",
-    meaning="Dead letters by reason: the field that is wrong, `$` for the message as a whole.",
+    meaning="Dead letters by the field that is wrong, `$` for the message as a whole, and what is"
+    " wrong with it: it is `missing`, of another `type`, names what is `unknown`, cannot be read,"
+    " is too large, or has a `value` that is not allowed.",
     processes=KAFKA_FLOWS,
-    labels=(FLOW, Label("field", "top-level field of the message", DEAD_LETTER_FIELDS)),
+    labels=(
+        FLOW,
+        Label("field", "top-level field of the message", DEAD_LETTER_FIELDS),
+        Label("reason", "what is wrong", DEAD_LETTER_REASONS),
+    ),
 )
 FLOW_TRANSACTION_MESSAGES = Histogram(
     name="vane_flow_transaction_messages",

@@ -50,8 +50,8 @@ OVERVIEW = Dashboard(
                   [rate("vane_flow_messages_total", "flow")]),
             Panel("Requests", "Answers of the API by status.", "reqps",
                   [rate("vane_api_requests_total", "status")]),
-            Panel("Dead letters", "Messages that could not be applied, by field.", "cps",
-                  [rate("vane_flow_dead_letters_total", "flow, field"),
+            Panel("Dead letters", "Messages that could not be applied, by what is wrong.", "cps",
+                  [rate("vane_flow_dead_letters_total", "flow, field, reason"),
                    rate("vane_log_messages_total", "flow", 'outcome="dead_lettered"')]),
         ],
         "Processes": [

@@ -14,15 +14,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from flows.meter import FlowMeter, Lag
 from schemas.events import InteractionEvent
 from vane.errors import InvalidEvent
-from vane.interaction import parse_interaction
+from vane.interaction import check_text, parse_interaction
 from vane.meter import OTHER, Counter, Gauge, Histogram, Label, Meter, Metric, Process
 from vane.metrics import (
     DEAD_LETTER_FIELDS,
+    DEAD_LETTER_REASONS,
     METRICS,
     PARTS,
     PROCESSES,
     STANDARD,
     dead_letter_field,
+    dead_letter_reason,
 )
 
 ALL = (*METRICS, *STANDARD)
@@ -166,6 +168,32 @@ def bad(**fields: Any) -> str:
 def test_a_dead_letters_reason_is_one_of_a_set(path: str, field: str) -> None:
     assert dead_letter_field(path) == field
     assert field in DEAD_LETTER_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b'{"event_id": "e"}', "missing"),
+        (b'{"event_id": 7}', "type"),
+        (b"{", "unreadable"),
+        (b'{"other": ' + b"[" * 100_000, "unreadable"),
+        (b'{"event_id": "", "user_id": "u", "item_id": "i", "action": "a", "ts": 1}', "value"),
+        (
+            b'{"event_id": "e", "user_id": "u\\u0000", "item_id": "i", "action": "a", "ts": 1}',
+            "value",
+        ),
+    ],
+)
+def test_a_dead_letters_reason_in_a_word(raw: bytes, reason: str) -> None:
+    with pytest.raises(InvalidEvent) as error:
+        check_text(parse_interaction(raw))
+    assert dead_letter_reason(error.value.reason) == reason
+    assert reason in DEAD_LETTER_REASONS
+
+
+def test_a_reason_in_a_word_of_what_the_tuning_does_not_know() -> None:
+    assert dead_letter_reason("unknown action 'missing'") == "unknown"
+    assert dead_letter_reason("message of 9 bytes, at most 5 are allowed") == "size"
 
 
 def test_the_reasons_cover_the_fields_of_an_event() -> None:

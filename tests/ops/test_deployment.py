@@ -1,6 +1,7 @@
 """What deploys Vane is read by the tools that will read it: compose, Dockerfile, Kubernetes."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,11 @@ KUBERNETES = "1.34"
 SECRETS = dict.fromkeys(["POSTGRES_PASSWORD", "VANE_ADMIN_KEY", "GRAFANA_PASSWORD"], "secret")
 OTHERS_KINDS = {"PodMonitor"}
 """Of the Prometheus operator: no schema comes with Kubernetes."""
+
+ROOT_READS_LOGS = "alloy"
+"""Docker's log files belong to root, so their reader is root with that one capability."""
+ASKED_BY_PROMETHEUS = {"loki", "tempo", "alloy"}
+"""Their images may hold no program that could ask them."""
 
 pytestmark = pytest.mark.ops
 
@@ -45,19 +51,51 @@ def test_no_password_has_a_default() -> None:
 def test_every_service_is_bounded_and_without_rights(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["mem_limit"], name
-        assert ":" in service["image"], name
-        assert not service["image"].endswith(":latest"), name
+        assert service["cpus"], name
+        assert service["pids_limit"], name
+        assert service["read_only"] is True, name
+        assert service["stop_signal"] in {"SIGTERM", "SIGINT"}, name
         assert service["logging"]["options"]["max-size"], name
+        assert name == ROOT_READS_LOGS or not service["user"].startswith("0"), name
+        assert name == ROOT_READS_LOGS or "cap_add" not in service, name
         if service["image"].startswith("vane"):
             assert service["user"] == "10001:10001"
-            assert service["read_only"] is True
+
+
+def test_every_image_has_a_tag_of_its_own_version(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert re.fullmatch(r"[a-z/-]+:v?[0-9]+\.[0-9]+\.[0-9]+(-[a-z0-9]+)?", service["image"]), (
+            name
+        )
+
+
+def test_what_runs_on_is_looked_after(services: dict[str, Any]) -> None:
+    unasked = {
+        name
+        for name, service in services.items()
+        if service["restart"] != "no" and "healthcheck" not in service
+    }
+    assert unasked == ASKED_BY_PROMETHEUS
+    scraped = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    for name in unasked:
+        assert f'"{name}:' in scraped
+
+
+def test_what_must_last_lies_on_volumes(services: dict[str, Any]) -> None:
+    for name in ("kafka", "postgres", "prometheus", "grafana", "loki", "tempo", "alloy"):
+        assert any(volume.startswith(f"{name}:") for volume in services[name]["volumes"]), name
 
 
 def test_every_process_of_vane_is_there(services: dict[str, Any]) -> None:
     from vane.metrics import PROCESSES  # noqa: PLC0415
 
-    assert {"migrate", *PROCESSES} <= services.keys() | {"grpc"}
+    assert {"migrate", "topics", "grpc", *PROCESSES} <= services.keys()
+    for name in PROCESSES:
+        assert services[name]["depends_on"]["migrate"] == {
+            "condition": "service_completed_successfully"
+        }
 
 
 def test_the_dockerfile_has_no_findings() -> None:

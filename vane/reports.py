@@ -72,8 +72,8 @@ def end() -> None:
 
 
 def _is_first(record: logging.LogRecord) -> bool:
-    """Sums of lines that were held back are for the log alone."""
-    return not hasattr(record, "suppressed")
+    """Not the sums of lines that were held back, nor what Granian says of a defect once more."""
+    return not hasattr(record, "suppressed") and not record.name.startswith("_granian")
 
 
 def _told(event: "Event", hint: "Hint") -> "Event | None":

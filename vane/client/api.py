@@ -262,4 +262,4 @@ def _all_refused(reply: Reply) -> AcceptedEvents:
 
 
 def _log_refused(event: InteractionEvent, error: VaneError) -> None:
-    _log.warning("an event `%s` is refused: %s", event.action, error)
+    _log.warning("an event %s is refused: %s", event.action, error)

@@ -27,7 +27,8 @@ def doctor(data_dir: DataDir = None, as_json: Json = False) -> int:  # noqa: FBT
             settings = replace(settings, api_url=endpoints.api)
     found = diagnose(look(settings))
     if as_json:
-        print_json({"well": found.well, **found._asdict()})
+        findings = [finding._asdict() for finding in found.findings]
+        print_json({"well": found.well, **found._asdict(), "findings": findings})
     else:
         _show(found)
     return 0 if found.well else 1

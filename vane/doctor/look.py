@@ -13,7 +13,7 @@ from vane.bus import redis_settings
 from vane.doctor.facts import Api, Facts, Kafka, Topic
 from vane.doctor.kafka import NEEDED
 from vane.errors import OperatorNeeded, Unavailable, UnusableTuning
-from vane.kafka_admin import REQUEST_TIMEOUT_S, TopicEnds, describe_topic
+from vane.kafka_admin import TopicEnds, describe_topic
 from vane.lag_watch import LagWatch
 from vane.settings import Settings
 from vane.store import health
@@ -22,7 +22,7 @@ from vane.store.doctor import Contents, read_contents, read_schema, read_server
 
 BETWEEN_LOOKS_S = 3.0
 """Between two looks at the positions: a reader that is well moves in this time."""
-API_TIMEOUT_S = 5.0
+API_TIMEOUT_S = KAFKA_TIMEOUT_S = 5.0
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ def look_at_kafka(bootstrap: str) -> Kafka:
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     began = time.perf_counter()
     try:
-        listed = client.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        listed = client.list_topics(timeout=KAFKA_TIMEOUT_S).topics
         round_trip_s = time.perf_counter() - began
         topics = {}
         for name in NEEDED:
@@ -91,7 +91,7 @@ def _asked(server: str, away: dict[str, str], ask: Callable[[], T]) -> T | None:
 def _config(client: Any, topic: str) -> Mapping[str, str]:
     """Empty where the brokers do not tell, or we may not ask."""
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    (asked,) = client.describe_configs([resource], request_timeout=REQUEST_TIMEOUT_S).values()
+    (asked,) = client.describe_configs([resource], request_timeout=KAFKA_TIMEOUT_S).values()
     try:
         return {name: entry.value for name, entry in asked.result().items()}
     except KafkaException:

@@ -40,8 +40,9 @@ QUALITY = Dashboard(
             Panel("Drift of tastes", "Mean of 1 - cosine of short and long vectors, of a sample.",
                   "short", [Query("max(vane_taste_drift)", "drift")]),
             Panel("Items", "By state.", "short",
-                  [largest("vane_items", "state")]),
-            Panel("Users", "With a state.", "short", [Query("max(vane_users)", "users")]),
+                  [largest("vane_items", "state")], width=12),
+            Panel("Users", "With a state.", "short", [Query("max(vane_users)", "users")],
+                  width=12),
         ],
         "Right": [
             Panel("Audited users", "Recomputed from the log and compared.", "short",

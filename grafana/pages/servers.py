@@ -60,6 +60,8 @@ SERVERS = Dashboard(
                   [Query("max(vane_redis_clients)", "clients")]),
             Panel("Kafka brokers", "That answer.", "short",
                   [Query("max(vane_kafka_brokers)", "brokers")]),
+            Panel("Kafka messages", "Growth of each partition that a flow reads.", "cps",
+                  [rate("vane_kafka_messages_total", "flow, partition")]),
             Panel("Time of probes", "How soon each server answers.", "s",
                   [largest("vane_dependency_probe_seconds", "server")]),
         ],

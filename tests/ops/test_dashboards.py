@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from grafana.dashboards import DASHBOARDS
+from grafana.drawing import told
 from grafana.generate import files
 from grafana.panels import Dashboard, Panel
 from grafana.rules import all_alerts, groups
@@ -26,6 +27,7 @@ SAMPLES = set(
         for m in (*METRICS, *STANDARD)
     )
 )
+PICTURE_BYTES_MAX = 200_000
 PANELS = [(page, panel) for page in DASHBOARDS for panel in page.panels]
 
 pytestmark = pytest.mark.ops
@@ -118,6 +120,32 @@ def test_every_metric_is_on_a_dashboard_or_in_a_rule() -> None:
     shown = set(re.findall(r"\b(?:vane|process)_\w+", " ".join(expressions())))
     bases = {re.sub(r"_(bucket|sum|count)$", "", each) for each in shown}
     assert {metric.name for metric in METRICS} <= bases
+
+
+@pytest.mark.parametrize("page", DASHBOARDS, ids=name)
+def test_every_dashboard_has_a_picture_on_its_page(page: Dashboard) -> None:
+    picture = Path("images", "dashboards", f"{page.uid}.png")
+    assert f"({picture})" in (ROOT / "docs" / "dashboards.md").read_text()
+    assert (ROOT / "docs" / picture).stat().st_size < PICTURE_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (0.9912, "percentunit", "99.12 %"),
+        (0.0123, "s", "12.3 ms"),
+        (0.0, "s", "0 s"),
+        (7_300.0, "s", "2.03 h"),
+        (90.0, "s", "90 s"),
+        (2.5e6, "bytes", "2.5 MB"),
+        (1_200.0, "Bps", "1.2 kB/s"),
+        (12.5, "cps", "12.5/s"),
+        (31.0, "short", "31"),
+        (float("nan"), "short", "no data"),
+    ],
+)
+def test_pictures_tell_values_in_units(value: float, unit: str, said: str) -> None:
+    assert told(value, unit) == said
 
 
 def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:

@@ -2,36 +2,56 @@
 
 import json
 import re
-import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-import yaml
 from confluent_kafka import Producer as RawProducer
 
 from grafana.dashboards import DASHBOARDS
 from grafana.generate import RULES
+from grafana.scraper import Prometheus, scraping
 from tests.running import RunningUp, wait_until
 from vane.client import Producer, Vane
 from vane.embedded.broker import LOOPBACK, free_port
 
-ROOT = Path(__file__).resolve().parents[2]
 ITEMS = 40
 FILLED_LIMIT_S = 150.0
 
 pytestmark = pytest.mark.ops
 
 
+class _Taker(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(HTTPStatus.OK)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
 @pytest.fixture(scope="module")
-def up() -> Iterator[RunningUp]:
+def traces() -> Iterator[str]:
+    """The address of what takes every trace, and keeps none."""
+    with ThreadingHTTPServer((LOOPBACK, 0), _Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{LOOPBACK}:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def up(traces: str) -> Iterator[RunningUp]:
     fast = {
         "VANE_MONITOR_INTERVAL_MS": "1000",
         "VANE_CANARY_INTERVAL_MS": "1000",
         "VANE_LEARNING_PUBLISH_MS": "1000",
+        "VANE_OTLP_ENDPOINT": traces,
+        "VANE_TRACE_SAMPLE": "1",
     }
     with RunningUp("--no-demo", "--simulate", "20", environ=fast) as running:
         running.wait_ready()
@@ -56,52 +76,13 @@ def load(running: RunningUp) -> None:
 
 
 @pytest.fixture(scope="module")
-def prometheus(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prometheus(up: RunningUp, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder, address = tmp_path_factory.mktemp("prometheus"), f"{LOOPBACK}:{free_port()}"
-    jobs = [
-        {"job_name": f"vane-{name}", "static_configs": [{"targets": [url.split("/")[2]]}]}
-        for name, url in up.endpoints.metrics.items()
-    ]
-    config = {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "2s"},
-        "rule_files": [str(RULES)],
-        "scrape_configs": jobs,
-    }
-    path = folder / "prometheus.yml"
-    path.write_text(yaml.safe_dump(config))
-    command: list[str | Path] = [
-        ROOT / "build" / "bin" / "prometheus",
-        f"--config.file={path}",
-        f"--storage.tsdb.path={folder / 'data'}",
-        f"--web.listen-address={address}",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
-        url = f"http://{address}/api/v1"
-        try:
-            wait_until(lambda: answers(url), 30, "Prometheus")
-            yield url
-        finally:
-            server.terminate()
+    with scraping(up.endpoints.metrics, folder, address, scrape_s=1, rules=RULES) as found:
+        yield found
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/status/buildinfo").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def query(prometheus: str, expression: str) -> list[Any]:
-    plain = expression.replace("$__rate_interval", "20s").replace("$__range", "2m")
-    for name in ("job", "instance"):
-        plain = plain.replace(f'"${name}"', '".+"')
-    reply = httpx.get(f"{prometheus}/query", params={"query": plain}, timeout=20).json()
-    assert reply["status"] == "success", f"{plain}: {reply}"
-    found: list[Any] = reply["data"]["result"]
-    return [each for each in found if each["value"][1] != "NaN"]
-
-
-def test_no_panel_is_empty(up: RunningUp, prometheus: str) -> None:
+def test_no_panel_is_empty(up: RunningUp, prometheus: Prometheus) -> None:
     queries = {
         (page.title, panel.title, each.selected)
         for page in DASHBOARDS
@@ -117,15 +98,27 @@ def test_no_panel_is_empty(up: RunningUp, prometheus: str) -> None:
                 vane.recommend(f"sim-{user}", limit=5)
                 vane.recommend(f"sim-{user}", limit=5)
             vane.search("blue", user_id="sim-1")
-            queries = {each for each in queries if not query(prometheus, each[2])}
+            queries = {each for each in queries if not prometheus.now(each[2])}
             time.sleep(2)
         stream.close()
     assert not queries
 
 
-def test_every_rule_can_be_worked_out(prometheus: str) -> None:
-    groups = httpx.get(f"{prometheus}/rules").json()["data"]["groups"]
-    rules = [rule for group in groups for rule in group["rules"]]
+def test_histograms_lead_to_recorded_traces(prometheus: Prometheus) -> None:
+    def traced(metric: str) -> set[str]:
+        found = prometheus.exemplars(f"{metric}_bucket", time.time() - 300, time.time())
+        labels = [each["labels"] for series in found for each in series["exemplars"]]
+        assert all(set(each) == {"trace_id"} for each in labels), "never an id of a user or item"
+        return {each["trace_id"] for each in labels}
+
+    requests = traced("vane_api_request_seconds")
+    assert all(re.fullmatch("[0-9a-f]{32}", trace) for trace in requests)
+    assert requests & traced("vane_api_stage_seconds"), "a list is part of its request"
+    assert traced("vane_flow_transaction_seconds"), "events posted with a trace are followed"
+
+
+def test_every_rule_can_be_worked_out(prometheus: Prometheus) -> None:
+    rules = prometheus.rules()
     assert len(rules) == len(re.findall(r"^  - (?:alert|record):", RULES.read_text(), re.MULTILINE))
     assert {rule["health"] for rule in rules} == {"ok"}
     firing = [rule["name"] for rule in rules if rule.get("state") == "firing"]

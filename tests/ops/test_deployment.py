@@ -1,5 +1,7 @@
 """What deploys Vane is read by the tools that will read it: compose, Dockerfile, Kubernetes."""
 
+import json
+import logging
 import os
 import re
 import shutil
@@ -10,6 +12,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+
+from vane.logs import JsonLines
+from vane.metrics import PROCESSES
 
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = "1.34"
@@ -89,13 +94,41 @@ def test_what_must_last_lies_on_volumes(services: dict[str, Any]) -> None:
 
 
 def test_every_process_of_vane_is_there(services: dict[str, Any]) -> None:
-    from vane.metrics import PROCESSES  # noqa: PLC0415
-
     assert {"migrate", "topics", "grpc", *PROCESSES} <= services.keys()
     for name in PROCESSES:
         assert services[name]["depends_on"]["migrate"] == {
             "condition": "service_completed_successfully"
         }
+
+
+def test_logs_and_traces_have_a_way_to_grafana(services: dict[str, Any]) -> None:
+    alloy = (ROOT / "deploy" / "alloy" / "config.alloy").read_text(encoding="utf-8")
+    for process in PROCESSES:
+        environ = services[process]["environment"]
+        assert environ["VANE_LOG_FORMAT"] == "json"
+        assert environ["VANE_OTLP_ENDPOINT"] == "http://alloy:4318"
+    assert 'endpoint = "0.0.0.0:4318"' in alloy
+    assert 'url = "http://loki:3100/loki/api/v1/push"' in alloy
+    record = logging.LogRecord("flows.kafka", logging.INFO, "", 0, "", (), None)
+    line = json.loads(JsonLines("api").format(record)) | {"trace_id": "0" * 32}
+    read = re.search(r"expressions\s*= \{(.*)\}", alloy)
+    assert read is not None
+    assert {name for _, name in re.findall(r'(\w+) = "(\w+)"', read[1])} <= line.keys()
+    sources = {each["uid"]: each for each in provisioned()}
+    assert sources["tempo"]["jsonData"]["tracesToLogsV2"]["datasourceUid"] == "loki"
+    assert [each["datasourceUid"] for each in sources["loki"]["jsonData"]["derivedFields"]] == [
+        "tempo"
+    ]
+    for name in ("loki", "tempo", "prometheus"):
+        assert f"//{name}:" in sources[name]["url"]
+        assert name in services
+
+
+def provisioned() -> list[dict[str, Any]]:
+    """Grafana's data sources."""
+    path = ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "vane.yml"
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["datasources"]
+    return found
 
 
 def test_the_dockerfile_has_no_findings() -> None:

@@ -10,7 +10,7 @@ from vane import server_metrics as servers
 from vane.audit import audit_user
 from vane.bus import count_shown, redis_health
 from vane.drift import WINDOWS_S, Floats, History, moved, turned
-from vane.errors import Unavailable
+from vane.errors import Unavailable, UnusableTuning
 from vane.kafka_admin import Bounds, TopicEnds
 from vane.lag_watch import LagWatch
 from vane.meter import Gauge, Meter
@@ -18,8 +18,10 @@ from vane.settings import Settings
 from vane.store import health
 from vane.store.connection import Connection, connect
 from vane.store.models import default_model, read_model
+from vane.store.retention import log_state
 from vane.store.tuning import read_tuning
 from vane.store.verification import open_snapshot
+from vane.tuning import Tuning
 
 AUDIT_USERS = 20
 """Users of one audit."""
@@ -50,6 +52,7 @@ class Monitor:
             result: numbers.counter(names.AUDITED_USERS, result)
             for result in ("equal", "different")
         }
+        self._half_lives_s = Tuning().half_lives_s
         self._gauge(names.AUDIT_TIME, clock())
 
     def close(self) -> None:
@@ -93,6 +96,9 @@ class Monitor:
             self._server(connection)
             self._tastes(connection, items)
             self._ranking(connection)
+            log, now_s = log_state(connection), self._clock()
+            self._gauge(names.LOG_AGE, now_s - (log.oldest_s or now_s))
+            self._gauge(names.LOG_CHECKPOINT_AGE, now_s - (log.checkpoint_s or now_s))
         with self._probing("redis", timed=False):
             for window, span_s in WINDOWS_S.items():
                 shown = count_shown(self._settings.redis_url, round(span_s), self._clock())
@@ -102,15 +108,22 @@ class Monitor:
         """Recompute the state of some users from the log, as `vane verify --user` does."""
         with self._probing("postgres", timed=False):
             connection = self._connected()
-            tuning, _ = read_tuning(connection)
+            self._take_tuning(connection)
             users = health.sample_users(connection, self._users, AUDIT_USERS)
             for user in users:
                 with open_snapshot(connection) as snapshot:
-                    report = audit_user(snapshot, tuning.half_lives_s, user)
+                    report = audit_user(snapshot, self._half_lives_s, user)
                 self._audited["different" if report.mismatches else "equal"].add()
                 if report.mismatches:
                     _log.error("the state of a user differs from the log: vane verify names it")
             self._gauge(names.AUDIT_TIME, self._clock())
+
+    def _take_tuning(self, connection: Connection) -> None:
+        """Broken settings have an alert of their own; states are as the last good ones made them."""
+        try:
+            self._half_lives_s = read_tuning(connection)[0].half_lives_s
+        except UnusableTuning as error:
+            _log.warning("%s; the last good ones go on", error)
 
     def _stream(self, row: health.StreamRow, low: int, high: int) -> None:
         labels = row.flow, str(row.partition)

@@ -18,7 +18,6 @@ from vane.settings import Settings
 from vane.store import health
 from vane.store.connection import Connection, connect
 from vane.store.models import default_model, read_model
-from vane.store.retention import log_state
 from vane.store.tuning import read_tuning
 from vane.store.verification import open_snapshot
 from vane.tuning import Tuning
@@ -96,9 +95,6 @@ class Monitor:
             self._server(connection)
             self._tastes(connection, items)
             self._ranking(connection)
-            log, now_s = log_state(connection), self._clock()
-            self._gauge(names.LOG_AGE, now_s - (log.oldest_s or now_s))
-            self._gauge(names.LOG_CHECKPOINT_AGE, now_s - (log.checkpoint_s or now_s))
         with self._probing("redis", timed=False):
             for window, span_s in WINDOWS_S.items():
                 shown = count_shown(self._settings.redis_url, round(span_s), self._clock())
@@ -119,7 +115,7 @@ class Monitor:
             self._gauge(names.AUDIT_TIME, self._clock())
 
     def _take_tuning(self, connection: Connection) -> None:
-        """Broken settings have an alert of their own; states are as the last good ones made them."""
+        """Broken settings have an alert of their own; the last good ones go on."""
         try:
             self._half_lives_s = read_tuning(connection)[0].half_lives_s
         except UnusableTuning as error:

@@ -5,12 +5,15 @@ little-endian. Before the first it writes `READY`. It ends with its stdin, so wi
 """
 
 import json
+import logging
 import os
 import signal
 import sys
 
+from vane import logs
 from vane.embedding import load_encoder
 from vane.errors import VaneError
+from vane.settings import load_settings
 
 READY = b"ready\n"
 NICE = 5
@@ -23,10 +26,12 @@ def main() -> int:
     os.nice(NICE)
     vectors = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no vector
+    settings = load_settings(os.environ)
+    logs.begin(settings.log_format, settings.log_level, "encoder")
     try:
         encode = load_encoder(sys.argv[1], batch_items=1)
     except VaneError as error:
-        sys.stderr.write(f"search by meaning: {error}\n")
+        logs.last_word(f"search by meaning: {error}", logging.ERROR)
         return error.exit_code
     vectors.write(READY)
     vectors.flush()

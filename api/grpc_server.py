@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from api.callers import Callers
+from api.ending import bound_the_end
 from api.grpc_calls import SERVICE
 from api.grpc_service import RecommenderService
 from api.health import readiness
@@ -52,6 +53,7 @@ async def serve_grpc(settings: Settings, host: str, port: int, ready: Callable[[
             numbers = services.metrics.numbers
             start_http_server(settings.metrics_port, settings.metrics_host, numbers.registry)
         await serve_services(services, f"{host}:{port}", ready, stop)
+        bound_the_end()
 
 
 async def serve_services(
@@ -81,6 +83,7 @@ async def serve_services(
         following.cancel()
         await states.enter_graceful_shutdown()
         services.streams.close()
+        services.applied.end()
         await server.stop(GRACE_S)
 
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-import os
 import signal
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -15,6 +13,7 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 
 from api.app import create_app
+from api.ending import bound_the_end
 from api.front import REQUEST_S_MAX
 from vane.settings import Settings
 
@@ -25,8 +24,6 @@ CONNECTIONS_MORE = 4_096
 SERVER_LOG: dict[str, Any] = {"handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}}
 """Granian's own lines go where all lines go, and it writes none of each request."""
 PROBE_S = 0.02
-END_S_MAX = REQUEST_S_MAX + 5.0
-"""From the end of the grace to the end of the process: threads may wait for a server that hangs."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,9 +93,8 @@ async def _end(app: FastAPI, signals: _Signals, grace_s: float) -> None:
         async with asyncio.timeout(grace_s):
             await signals.second.wait()
     app.state.services.streams.close()
-    last = threading.Timer(END_S_MAX, os._exit, [1])
-    last.daemon = True
-    last.start()
+    app.state.services.applied.end()
+    bound_the_end()
 
 
 async def _await_answer(host: str, port: int, ready: Callable[[], None]) -> None:

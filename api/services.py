@@ -257,8 +257,9 @@ async def open_services(settings: Settings, callers: Callers) -> AsyncIterator[S
             services.streams.run(),
             services.coverage.run(),
         )
-        for work in (*following, services.refresh_memory()):
-            stack.push_async_callback(_cancel, asyncio.create_task(_reported(work)))
+        works = (*following, services.refresh_memory())
+        tasks = [asyncio.create_task(_reported(work)) for work in works]
+        stack.push_async_callback(_cancel, tasks)
         yield services
 
 
@@ -276,7 +277,7 @@ async def _reported(work: Coroutine[None, None, None]) -> None:
         raise
 
 
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+async def _cancel(tasks: "Sequence[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -92,6 +92,14 @@ class AppliedOffsets:
         self._next: dict[tuple[int, int], int] = {}
         self._waiting: dict[asyncio.Future[None], Token] = {}
         self._poller: asyncio.Task[None] | None = None
+        self._ended = False
+
+    def end(self) -> None:
+        """Nobody waits any more: the process ends."""
+        self._ended = True
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def advance(self, log_id: int, partition: int, next_offset: int) -> None:
         """All offsets of the partition below `next_offset` are applied."""
@@ -109,7 +117,7 @@ class AppliedOffsets:
             return True
         with suppress(Unavailable):
             await bounded(self._refresh(token.log_id), REFRESH_S_MAX, "PostgreSQL")
-        if self._reached(token) or timeout_s <= 0:
+        if self._reached(token) or timeout_s <= 0 or self._ended:
             return self._reached(token)
         waiter = asyncio.get_running_loop().create_future()
         self._waiting[waiter] = token

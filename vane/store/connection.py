@@ -1,8 +1,11 @@
 """Connections to PostgreSQL with every time-out set, and driver errors translated once."""
 
+import os
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 
@@ -13,6 +16,8 @@ CONNECT_TIMEOUT_S = 5
 TCP_USER_TIMEOUT_MS = 10_000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+_opened = WeakSet["psycopg.Connection[Any] | psycopg.AsyncConnection[Any]"]()
 
 
 def session_options(settings: Settings) -> dict[str, str | int]:
@@ -40,12 +45,32 @@ def connect(settings: Settings, application: str) -> Connection:
         Unavailable: the database does not answer.
     """
     with translated():
-        return psycopg.connect(
+        connection = psycopg.connect(
             settings.database_url,
             autocommit=True,
             application_name=application,
             **session_options(settings),  # type: ignore[arg-type]
         )
+    _opened.add(connection)
+    return connection
+
+
+async def remember(connection: psycopg.AsyncConnection[Any]) -> None:
+    """For connections of a pool: `cut_connections` is to know them."""
+    _opened.add(connection)
+
+
+def cut_connections() -> None:
+    """End all connections of this process: whoever waits for a server that hangs fails at once.
+
+    Transactions that are open are rolled back. For the end of a process; any thread may call it.
+    """
+    for connection in list(_opened):
+        with (
+            suppress(psycopg.Error, OSError),
+            socket.socket(fileno=os.dup(connection.fileno())) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from vane.meter import Count
 from vane.retrieval import common
 from vane.settings import Settings
 from vane.store import binary
-from vane.store.connection import session_options, translated
+from vane.store.connection import remember, session_options, translated
 from vane.store.sql import load_queries
 
 PROFILE_EVENTS_MAX = 500
@@ -238,6 +238,7 @@ async def open_store(settings: Settings, application: str) -> AsyncIterator[Serv
         min_size=1,
         max_size=POOL_CONNECTIONS_MAX,
         timeout=POOL_WAIT_S,
+        configure=remember,
         reconnect_timeout=0,  # who needs a connection tries again; no growing pauses
         open=False,
     )

@@ -1,4 +1,5 @@
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -163,6 +164,7 @@ def test_of_a_batch_only_the_bad_events_are_refused(api: Api) -> None:
         ({"events": []}, "events"),
         ({"events": {}}, "events"),
         ({"events": [EVENT] * 1_001}, "events"),
+        ({"events": [EVENT] * 5_000}, "events"),
     ],
     ids=repr,
 )
@@ -175,6 +177,21 @@ def test_a_body_that_is_no_batch_is_refused_as_a_whole(api: Api, body: Any, fiel
 def test_a_body_has_a_limit(api: Api) -> None:
     answer = post(api, b" " * (5 << 20))
     assert (answer.status_code, answer.json()["status"]) == (413, 413)
+
+
+def test_of_a_connection_that_closes_within_the_body_nothing_is_taken(
+    api: Api, reader: Reader
+) -> None:
+    body = json.dumps({**EVENT, "event_id": "half-closed"}).encode()
+    head = b"POST /v1/events HTTP/1.1\r\nhost: vane\r\ncontent-length: %d\r\n\r\n"
+    with socket.create_connection((api.client.base_url.host, api.client.base_url.port)) as line:
+        line.sendall(head % (len(body) + 1) + body)
+        line.shutdown(socket.SHUT_WR)
+        line.settimeout(10)
+        assert b"202" not in line.recv(1_000).partition(b"\r\n")[0]
+    answer = post(api, EVENT)
+    token = Token.decode(answer.json()["token"])
+    assert "half-closed" not in [event.event_id for event in reader.last(token, 2)]
 
 
 def test_with_event_time_an_event_needs_its_time(api_settings: Settings) -> None:

@@ -18,6 +18,7 @@ from vane.bus import CATALOG, Publisher
 from vane.embedding import DIMENSIONS, Vectors
 from vane.errors import Fenced
 from vane.settings import Settings
+from vane.store.catalog import ItemsChanged, item_transaction
 from vane.store.connection import Connection, connect
 from vane.store.positions import Stream, TopicIdentity, open_log, take_position
 
@@ -373,3 +374,11 @@ def test_parts_cover_the_whole_span_and_keep_their_messages(log: Log) -> None:
     assert sum(part.empty for part in parts) == chunk.empty == 7
     assert not list(split(replace(chunk, previous_offset=12, values=[], offsets=[]), 9, 20))
     assert len(list(split(replace(chunk, values=[], offsets=[]), 9, 20))) == 1
+
+
+def test_what_is_said_of_a_conflict_names_no_item(connection: Connection) -> None:
+    twice = "insert into item (item_id, version) values ('secret', 1), ('secret', 1)"
+    with pytest.raises(ItemsChanged) as changed, item_transaction(connection):
+        connection.execute(twice)
+    assert "secret" in str(changed.value.__cause__)
+    assert "secret" not in str(changed.value)

@@ -51,7 +51,7 @@ def item_transaction(connection: Connection) -> Iterator[None]:
         psycopg.errors.SerializationFailure,
         psycopg.errors.DeadlockDetected,
     ) as error:
-        raise ItemsChanged(str(error)) from error
+        raise ItemsChanged(type(error).__name__) from error  # its details name an item
 
 
 def read_items(

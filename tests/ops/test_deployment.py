@@ -19,8 +19,9 @@ from vane.metrics import PROCESSES
 ROOT = Path(__file__).resolve().parents[2]
 KUBERNETES = "1.34"
 SECRETS = dict.fromkeys(["POSTGRES_PASSWORD", "VANE_ADMIN_KEY", "GRAFANA_PASSWORD"], "secret")
-OTHERS_KINDS = {"PodMonitor"}
-"""Of the Prometheus operator: no schema comes with Kubernetes."""
+OTHERS_KINDS = {"ServiceMonitor", "ScaledObject"}
+"""Of the Prometheus operator and of KEDA: no schema comes with Kubernetes."""
+OVERLAYS = ["base", "overlays/small", "overlays/large"]
 
 ROOT_READS_LOGS = "alloy"
 """Docker's log files belong to root, so their reader is root with that one capability."""
@@ -139,12 +140,12 @@ def test_the_dockerfile_has_no_findings() -> None:
     assert found.returncode == 0, found.stdout
 
 
-@pytest.fixture(scope="module")
-def rendered() -> list[dict[str, Any]]:
+@pytest.fixture(scope="module", params=OVERLAYS)
+def rendered(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
     kustomize = shutil.which("kustomize", path=f"{ROOT / 'build' / 'bin'}:{os.environ['PATH']}")
     assert kustomize, "make test-ops installs it"
     found = subprocess.run(
-        [kustomize, "build", "deploy/kubernetes/base"],
+        [kustomize, "build", f"deploy/kubernetes/{request.param}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -160,12 +161,69 @@ def test_every_object_has_the_form_that_kubernetes_wants(rendered: list[dict[str
             kubernetes_validate.validate(thing, KUBERNETES, strict=True)
 
 
+def of_kind(rendered: list[dict[str, Any]], *kinds: str) -> dict[str, dict[str, Any]]:
+    """Name → object, of some kinds."""
+    return {thing["metadata"]["name"]: thing for thing in rendered if thing["kind"] in kinds}
+
+
+def pods(rendered: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Name → pod, of all that goes on."""
+    found = of_kind(rendered, "Deployment", "StatefulSet")
+    return {name: thing["spec"]["template"] for name, thing in found.items()}
+
+
 def test_a_pod_knows_how_many_share_the_partitions(rendered: list[dict[str, Any]]) -> None:
-    sets = [thing for thing in rendered if thing["kind"] == "StatefulSet"]
-    assert {each["metadata"]["name"] for each in sets} == {"vane-interactions", "vane-trends"}
-    for each in sets:
-        environ = each["spec"]["template"]["spec"]["containers"][0]["env"]
-        assert {"name": "COUNT", "value": str(each["spec"]["replicas"])} in environ
+    sets = of_kind(rendered, "StatefulSet")
+    assert sets.keys() == {"vane-interactions", "vane-trends"}
+    for name, each in sets.items():
+        container = each["spec"]["template"]["spec"]["containers"][0]
+        if name in of_kind(rendered, "ScaledObject"):
+            assert container["args"][-2:] == ["--share", f"$(INDEX)/{name}"]
+            assert "replicas" not in each["spec"]
+            service = of_kind(rendered, "Service")[each["spec"]["serviceName"]]["spec"]
+            assert service["clusterIP"] == "None"
+            assert service["publishNotReadyAddresses"] is True
+        else:
+            assert container["args"][-2:] == ["--share", "$(INDEX)/$(COUNT)"]
+            assert {"name": "COUNT", "value": str(each["spec"]["replicas"])} in container["env"]
+
+
+def test_what_is_scaled_is_there_and_asks_for_a_metric_that_is(
+    rendered: list[dict[str, Any]],
+) -> None:
+    from vane.metrics import METRICS  # noqa: PLC0415
+
+    for thing in of_kind(rendered, "ScaledObject", "HorizontalPodAutoscaler").values():
+        target = thing["spec"]["scaleTargetRef"]
+        assert target["name"] in of_kind(rendered, target["kind"])
+        for trigger in thing["spec"].get("triggers", ()):
+            names = set(re.findall(r"vane_\w+", trigger["metadata"]["query"]))
+            assert names <= {metric.name for metric in METRICS}
+
+
+def test_every_process_of_vane_is_probed_scraped_and_reached(
+    rendered: list[dict[str, Any]],
+) -> None:
+    from vane.metrics import PROCESSES  # noqa: PLC0415
+
+    found, services = pods(rendered), of_kind(rendered, "Service")
+    assert found.keys() == services.keys() == {f"vane-{name}" for name in (*PROCESSES, "grpc")}
+    for name, pod in found.items():
+        container = pod["spec"]["containers"][0]
+        assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), name
+        labels, service = pod["metadata"]["labels"], services[name]["spec"]
+        assert service["selector"].items() <= labels.items()
+        (port,) = container["ports"]
+        assert [each.get("targetPort", each["name"]) for each in service["ports"]] == [port["name"]]
+
+
+def test_budgets_let_a_node_be_drained(rendered: list[dict[str, Any]]) -> None:
+    sizes = of_kind(rendered, "Deployment", "StatefulSet")
+    budgets = of_kind(rendered, "PodDisruptionBudget")
+    assert budgets.keys() == {"vane-api", "vane-grpc", "vane-interactions", "vane-trends"}
+    for name, budget in budgets.items():
+        least = budget["spec"].get("minAvailable", 0)
+        assert least < sizes[name]["spec"].get("replicas", 2), name
 
 
 def test_pods_have_no_rights(rendered: list[dict[str, Any]]) -> None:

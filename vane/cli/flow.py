@@ -12,6 +12,7 @@ from vane.child import watch_parent
 from vane.cli.context import DataDir, command_settings, own_command
 from vane.cli.fleet import Fleet
 from vane.cli.memory import settle_memory
+from vane.cli.peers import end_on_change, wait_for_place
 from vane.errors import UsageError
 from vane.metrics import FLOWS
 
@@ -39,7 +40,10 @@ def flow(
     ] = 1,
     share: Annotated[
         str,
-        typer.Option(help="Run only one share: INDEX/COUNT, such as 1/2; for other machines."),
+        typer.Option(
+            help="Run only one share: INDEX/COUNT, such as 1/2; for other machines. "
+            "COUNT may be a name: it has an address for each process, see docs/deployment.md."
+        ),
     ] = "0/1",
     process_id: Annotated[
         int, typer.Option("--process-id", "-i", min=0, help="Place of this process in --addresses.")
@@ -87,7 +91,12 @@ def flow(
 
 
 def _parse_share(share: str) -> tuple[int, int]:
+    """Index and count; where the count is a name, its addresses are counted and watched."""
     index, _, count = share.partition("/")
+    if index.isdecimal() and count and not count.isdecimal():
+        processes = wait_for_place(count, int(index))
+        end_on_change(count, processes)
+        return int(index), processes
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise UsageError(f"--share {share!r} is not INDEX/COUNT with INDEX below COUNT")
     return int(index), int(count)

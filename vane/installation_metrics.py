@@ -98,6 +98,18 @@ READER_LAG_SECONDS = Gauge(
     processes=MONITOR,
     labels=_READER,
 )
+LOG_AGE = Gauge(
+    name="vane_log_age_seconds",
+    unit="seconds",
+    meaning="Since the start of the oldest month of which the interaction log has rows; 0: none.",
+    processes=MONITOR,
+)
+LOG_CHECKPOINT_AGE = Gauge(
+    name="vane_log_checkpoint_age_seconds",
+    unit="seconds",
+    meaning="Since the trends were kept as they were, before months of the log went; 0: never.",
+    processes=MONITOR,
+)
 TRENDS_LAG = Gauge(
     name="vane_trends_lag_events",
     unit="events",

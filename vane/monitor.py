@@ -18,6 +18,7 @@ from vane.settings import Settings
 from vane.store import health
 from vane.store.connection import Connection, connect
 from vane.store.models import default_model, read_model
+from vane.store.retention import log_state
 from vane.store.tuning import read_tuning
 from vane.store.verification import open_snapshot
 from vane.tuning import Tuning
@@ -95,6 +96,9 @@ class Monitor:
             self._server(connection)
             self._tastes(connection, items)
             self._ranking(connection)
+            log, now_s = log_state(connection), self._clock()
+            self._gauge(names.LOG_AGE, now_s - (log.oldest_s or now_s))
+            self._gauge(names.LOG_CHECKPOINT_AGE, now_s - (log.checkpoint_s or now_s))
         with self._probing("redis", timed=False):
             for window, span_s in WINDOWS_S.items():
                 shown = count_shown(self._settings.redis_url, round(span_s), self._clock())

@@ -9,18 +9,19 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import numpy as np
 
 from vane.base import Base, FoldedEvent, add, fold
-from vane.errors import Unavailable
+from vane.errors import Unavailable, VaneError
 from vane.interaction import TREND_SLOTS
 from vane.rebuild import DIMENSION
+from vane.settings import Settings
 from vane.store import retention as store
 from vane.store.base import hold_half_lives, read_bases, write_bases
-from vane.store.connection import Connection, translated
+from vane.store.connection import Connection, connect, translated
 from vane.store.partitions import DEFAULT_PARTITION
 from vane.store.replay import read_contents
 from vane.store.slot_log import PARTS
@@ -92,6 +93,18 @@ def retain(
     for name in months:
         (done.dropped if _drop(connection, name) else done.left).append(name)
     return done
+
+
+def retain_now(settings: Settings) -> None:
+    """`retain` by the settings; what stands in its way now may not tomorrow."""
+    moment = days_ago(settings.log_retention_days, datetime.now(UTC))
+    try:
+        with connect(settings, APPLICATION) as connection:
+            done = retain(connection, moment)
+    except VaneError as error:
+        _log.warning("old months of the log stay for now: %s", error)
+    else:
+        _log.info("%d rows of the log retired, months dropped: %d", done.rows, len(done.dropped))
 
 
 def days_ago(days: int, now: datetime) -> datetime:

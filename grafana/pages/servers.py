@@ -30,6 +30,10 @@ SERVERS = Dashboard(
             Panel("Size", "On disk with indexes.", "bytes",
                   [largest("vane_table_bytes", "table"),
                    Query("max(vane_postgres_database_bytes)", "database")]),
+            Panel("Age of the log", "Since its oldest month; since the checkpoint before months"
+                  " went; 0: none.", "s",
+                  [Query("max(vane_log_age_seconds)", "oldest month"),
+                   Query("max(vane_log_checkpoint_age_seconds)", "checkpoint")]),
             Panel("Dead rows", "Share of all rows; vacuum takes them away.", "percentunit",
                   [Query('max by (table) (vane_table_rows{state="dead"})'
                          " / (sum by (table) (vane_table_rows) > 0)", "{{table}}")]),

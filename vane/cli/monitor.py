@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Event, Thread
 from typing import Annotated
 
@@ -19,11 +20,13 @@ from vane.errors import UsageError
 from vane.meter import Meter, serve_metrics
 from vane.metrics import meter_of
 from vane.monitor import Monitor
+from vane.retention import retain_now
 from vane.settings import Settings
 
 SURVEY_S = 30.0
 AUDIT_S = 60.0
 API_TIMEOUT_S = 5.0
+RETENTION_S = 86_400.0
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ def monitor(
     """Watch the whole installation, for Prometheus.
 
     Lag from outside, servers, tables, audits, and a canary; served at /metrics. One for an
-    installation is enough; it only reads, but for the events of the canary.
+    installation is enough; it only reads, but for the events of the canary and, with
+    VANE_LOG_RETENTION_DAYS, old months of the log, which go once a day.
 
     Example: `vane monitor --metrics-port 9405`
     """
@@ -69,7 +73,7 @@ def monitor(
         Job(watch.audit, AUDIT_S),
     ]
     announce_ready()
-    with _canary(settings, numbers, stop):
+    with _canary(settings, numbers, stop), _retention(settings, stop):
         run_jobs(looks, stop)
     watch.close()
 
@@ -89,6 +93,17 @@ def _canary(settings: Settings, numbers: Meter, stop: Event) -> Iterator[None]:
     yield
     thread.join(API_TIMEOUT_S)
     api.close()
+
+
+@contextmanager
+def _retention(settings: Settings, stop: Event) -> Iterator[None]:
+    """Within, old months of the log go once a day, in a thread, where they shall."""
+    if settings.log_retention_days == 0 or settings.clock == "event":
+        yield
+        return
+    job = Job(partial(retain_now, settings), RETENTION_S)
+    Thread(target=run_jobs, args=([job], stop), name="retention", daemon=True).start()
+    yield  # it may be cut off anywhere: the next run goes on
 
 
 def run_jobs(jobs: list[Job], stop: Event) -> None:

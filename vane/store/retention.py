@@ -40,25 +40,28 @@ class RetiredRow(NamedTuple):
 
 
 class LogState(NamedTuple):
-    """Bytes of the log with its indexes; times in seconds since 1970, None where there is none."""
+    """Start of the oldest month with rows, last checkpoint: seconds since 1970, None for none."""
 
-    bytes: int
     oldest_s: float | None
     checkpoint_s: float | None
 
 
 def months_before(connection: Connection, moment: datetime) -> dict[str, datetime]:
     """Monthly partitions whose every row was recorded before `moment`: name → end, oldest first."""
-    ends = {}
+    ends = {name: _next_month(start) for name, start in _months(connection).items()}
+    return {name: end for name, end in ends.items() if end <= moment}
+
+
+def _months(connection: Connection) -> dict[str, datetime]:
+    """Monthly partitions, oldest first, with their starts."""
     with translated():
         names = sorted(name for (name,) in connection.execute(_PARTITIONS))
-    for name in names:
-        if found := _MONTH.fullmatch(name):
-            year, month = map(int, found.groups())
-            end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-            if end <= moment:
-                ends[name] = end
-    return ends
+    found = [(name, match) for name in names if (match := _MONTH.fullmatch(name))]
+    return {name: datetime(int(match[1]), int(match[2]), 1, tzinfo=UTC) for name, match in found}
+
+
+def _next_month(start: datetime) -> datetime:
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
 def lock_retention(connection: Connection) -> bool:
@@ -128,7 +131,6 @@ def take_rows(
     with connection.cursor(binary=True) as cursor:
         rows = [RetiredRow(*row) for row in cursor.execute(statement, fields).fetchall()]
     connection.execute(_SQL["keep_rows"], fields)
-    connection.execute(_SQL["keep_pending"], fields)
     counts = Counter((row.log_id, row.partition) for row in rows)
     logs, partitions = [key[0] for key in counts], [key[1] for key in counts]
     connection.execute(
@@ -157,8 +159,14 @@ def drop_empty(connection: Connection, name: str) -> bool:
 
 
 def log_state(connection: Connection) -> LogState:
-    """How large the log is, how old, and how old its checkpoint."""
+    """How old the log is, and how old its checkpoint."""
+    oldest = None
+    for name, start in _months(connection).items():
+        with translated():
+            statement = sql.SQL("select from {} limit 1").format(sql.Identifier(name))
+            if connection.execute(statement).rowcount:
+                oldest = start.timestamp()
+                break
     with translated():
-        row = connection.execute(_SQL["log_state"]).fetchone()
-    assert row is not None
-    return LogState(*row)
+        row = connection.execute(_SQL["horizon"]).fetchone()
+    return LogState(oldest, None if row is None else row[1].timestamp())

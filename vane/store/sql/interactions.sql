@@ -39,13 +39,14 @@ returning pending.log_id, pending.partition, pending."offset", pending.recorded_
     pending.user_id, pending.item_id, (extract(epoch from pending.ts) * 1000000)::bigint, pending.weight;
 
 -- resolve_interactions --
--- Note in the log which item version the waiting events were added with.
+-- Note in the log which item version the waiting events were added with; a month that went left some at epoch.
 update interaction set item_version = resolved.item_version
 from unnest(%(logs)s::int[], %(partitions)s::int[], %(offsets)s::bigint[], %(recorded)s::timestamptz[],
             %(versions)s::int[])
     as resolved (log_id, partition, "offset", recorded_at, item_version)
 where interaction.log_id = resolved.log_id and interaction.partition = resolved.partition
-  and interaction."offset" = resolved."offset" and interaction.recorded_at = resolved.recorded_at;
+  and interaction."offset" = resolved."offset"
+  and interaction.recorded_at = any(array[resolved.recorded_at, 'epoch']);
 
 -- copy_interactions --
 copy interaction (log_id, partition, "offset", recorded_at, ts, weight, excludes, item_slot, event_id, user_id,

@@ -4,7 +4,7 @@ select pg_snapshot_xmin(pg_current_snapshot())::text;
 
 -- trends_passed --
 -- Offsets behind the trends' positions; fewer than before: they were set back, and rows may be gone.
-select coalesce(sum(next_offset - start_offset), 0)::bigint from stream_position
+select coalesce(sum(next_offset), 0)::bigint from stream_position
 where starts_with(flow, 'trends/');
 
 -- catalogue_changes --

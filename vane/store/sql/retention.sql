@@ -68,10 +68,6 @@ update interaction set recorded_at = 'epoch'
 where user_id = any(%(users)s) and recorded_at >= '1970-01-02' and recorded_at < %(before)s
   and (excludes or item_version is null);
 
--- keep_pending --
-update pending set recorded_at = 'epoch'
-where user_id = any(%(users)s) and recorded_at >= '1970-01-02' and recorded_at < %(before)s;
-
 -- note_retired --
 insert into retired (log_id, partition, rows)
 select * from unnest(%(logs)s::int[], %(partitions)s::int[], %(rows)s::bigint[])
@@ -80,10 +76,3 @@ on conflict (log_id, partition) do update set rows = retired.rows + excluded.row
 -- patience --
 -- Whoever comes after a statement that waits for its lock waits behind it.
 select set_config('lock_timeout', %(limit)s, true);
-
--- log_state --
--- The log with its indexes in bytes, when its oldest row was recorded, the last checkpoint; times in seconds.
-select (select coalesce(sum(pg_total_relation_size(relid)), 0)::bigint from pg_partition_tree('interaction')),
-    (select extract(epoch from min(recorded_at)) from interaction
-     where recorded_at >= '1970-01-02')::float8,
-    (select extract(epoch from checkpoint_at) from log_horizon)::float8;

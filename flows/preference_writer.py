@@ -23,12 +23,12 @@ from flows.work import Planner, Work
 from schemas.events import PreferenceHint
 from vane import traces
 from vane.bus import PREFERENCES, Publisher
-from vane.errors import Unavailable
+from vane.errors import Fenced, Unavailable
 from vane.settings import Settings
 from vane.store import interactions as store
 from vane.store.connection import translated
 from vane.store.partitions import ensure_log_partitions
-from vane.store.positions import advance_position, find_position
+from vane.store.positions import Stream, advance_position, find_position
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class PreferenceWriter:
         self._planner = Planner(settings, tuning, self._session)
         self._pending = PendingResolver(self._session, share, meter.pending_ended)
         self._housekeeping_at = 0.0
+        self._checked: dict[Stream, int] = {}
         self._partitions_of: date | None = None
 
     def plan_ahead(self, batch: Batch) -> Work | None:
@@ -76,12 +77,29 @@ class PreferenceWriter:
         """
         if time.monotonic() >= self._housekeeping_at:
             self.housekeeping(batch.spans[0])
-        if not batch.is_heartbeat:
+        if batch.is_heartbeat:
+            self._session.surely(lambda: self._check_positions(batch.spans), lambda: False)
+        else:
             with following(batch):
                 self._commit_once(batch, work)
         for span in batch.spans:
             lag = self._meter.flow.lag(span.stream.partition)
             lag.reached(span.next_offset, span.received_s)
+
+    def _check_positions(self, spans: Sequence[Span]) -> Changes:
+        """Once a session: PostgreSQL may have been restored to an older state while nothing came.
+
+        Raises:
+            Fenced: a position is not where this worker has brought it.
+        """
+        sessions = self._session.sessions
+        for span in spans:
+            if self._checked.get(span.stream, 1) < sessions:
+                stored = find_position(self._session.connection, span.stream)
+                if stored != span.previous_offset:
+                    raise Fenced(f"interactions: the position was set back to {stored}")
+                self._checked[span.stream] = sessions
+        return []
 
     def _commit_once(self, batch: Batch, work: Work | None) -> None:
         spans = [span for span in batch.spans if span.next_offset > span.previous_offset]

@@ -51,6 +51,7 @@ class StateSession:
         reading: of whoever plans, outside of transactions.
         lock: to be held for planning; nobody plans while a failed commit is repeated.
         stamp: what was planned under another stamp may be wrong.
+        sessions: how often it has connected.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class StateSession:
         self._aliases = Aliases(max(settings.user_cache_users, room))
         self.items = ItemVectors(max(settings.item_cache_items, room), DIMENSION, meter.items)
         self.erasures = Erasures()
-        self.lock, self.stamp = RLock(), 0
+        self.lock, self.stamp, self.sessions = RLock(), 0, 1
         self.connection, self.reading = self._connect(WRITER), self._connect(READER)
         self._vector_oid = state_store.vector_oid(self.connection)
 
@@ -105,6 +106,7 @@ class StateSession:
         self.items.clear()
         self.close()
         self.connection, self.reading = self._connect(WRITER), self._connect(READER)
+        self.sessions += 1
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,13 +1,14 @@
 """Erases a user: everything that is known of one goes, and no replay brings it back."""
 
 import logging
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from schemas.responses import ErasedUser
 from vane.errors import InvalidRequest, Unavailable
 from vane.interaction import named_users
 from vane.kafka_admin import describe_topic
-from vane.markers import mark_partitions
+from vane.markers import mark_partitions, marked_users
 from vane.rebuild import Changes
 from vane.settings import Settings
 from vane.store.connection import Connection, connect, translated
@@ -18,6 +19,7 @@ from vane.store.erase import (
     leave_tombstones,
     letters_with,
 )
+from vane.store.erasures import cuts_of
 from vane.store.merge import account_of, aliases_of, lock_users
 from vane.store.positions import find_log
 
@@ -78,13 +80,44 @@ def erase_user(settings: Settings, user: str) -> Erased:
         with translated():
             _refuse_merged(connection, user)
             log_id = find_log(connection, topic)
-        cuts = mark_partitions(settings.kafka_bootstrap, TOPIC, partitions)
-        for attempt in range(1, ATTEMPTS_MAX):
-            try:
-                return erase_at(connection, user, log_id, cuts)
-            except Unavailable as error:
-                _log.warning("attempt %d to erase a user: %s", attempt, error)
-        return erase_at(connection, user, log_id, cuts)
+            names = [user, *aliases_of(connection, user)]
+        cuts = mark_partitions(settings.kafka_bootstrap, TOPIC, partitions, names)
+        return _erase(connection, user, log_id, cuts)
+
+
+def erase_again(settings: Settings) -> Iterator[Erased]:
+    """Erase everybody whose erasure the topic knows of and PostgreSQL does not, after a restore.
+
+    Flows must not have read on before: what a user did after the erasure goes as well.
+
+    Yields:
+        what each erasure has deleted.
+
+    Raises:
+        Unavailable: PostgreSQL or Kafka does not answer, or others hold the rows for too long.
+        OperatorNeeded: the topic was recreated and not accepted yet.
+    """
+    topic, partitions = describe_topic(settings.kafka_bootstrap, TOPIC)
+    with connect(settings, "vane erase") as connection:
+        with translated():
+            log_id = find_log(connection, topic)
+            known = cuts_of(connection, log_id)
+        for user, cuts in marked_users(settings.kafka_bootstrap, TOPIC, partitions).items():
+            if all(known.get((user, each), -1) >= cut for each, cut in cuts.items()):
+                continue
+            with translated():
+                account = account_of(connection, user)
+            yield _erase(connection, account, log_id, cuts)
+            known |= {(account, partition): cut for partition, cut in cuts.items()}
+
+
+def _erase(connection: Connection, user: str, log_id: int, cuts: dict[int, int]) -> Erased:
+    for attempt in range(1, ATTEMPTS_MAX):
+        try:
+            return erase_at(connection, user, log_id, cuts)
+        except Unavailable as error:
+            _log.warning("attempt %d to erase a user: %s", attempt, error)
+    return erase_at(connection, user, log_id, cuts)
 
 
 def erase_at(connection: Connection, user: str, log_id: int, cuts: dict[int, int]) -> Erased:

@@ -15,9 +15,10 @@ from vane.bus import PREFERENCES, Publisher
 from vane.cli.ask import ask_store, checked_id
 from vane.cli.context import DataDir, Json, command_settings
 from vane.cli.output import print_json
-from vane.erase import MergedAway, erase_user
+from vane.erase import MergedAway, erase_again, erase_user
 from vane.errors import UsageError
 from vane.export import export_user
+from vane.settings import Settings
 from vane.store.connection import connect
 from vane.store.serving import ServingStore
 from vane.store.tuning import read_tuning
@@ -26,9 +27,12 @@ User = Annotated[str, typer.Argument(help="A user's id.")]
 
 
 def erase(
-    user: User,
+    user: Annotated[str | None, typer.Argument(help="A user's id.")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,  # noqa: FBT002 - a flag
+    again: Annotated[  # noqa: FBT002 - a flag
+        bool, typer.Option("--again", help="After a restore: everybody whom Kafka knows as erased.")
+    ] = False,
 ) -> None:
     """Delete all that is known of a user and of the visitors merged into it.
 
@@ -39,6 +43,11 @@ def erase(
     Example: `vane erase alice`
     """
     settings = command_settings(data_dir)
+    if again == (user is not None):
+        raise UsageError("name a user, or say --again")
+    if user is None:
+        _erase_again(settings, as_json=as_json)
+        return
     user_id = checked_id("user", user)
     try:
         erased = erase_user(settings, user_id)
@@ -55,6 +64,17 @@ def erase(
         f"{user} is erased{visitors}: {told.events:,} events, of which {told.pending:,} waited, "
         f"{told.dead_letters:,} dead letters, {told.accounts} account"
     )
+
+
+def _erase_again(settings: Settings, *, as_json: bool) -> None:
+    """What a restored PostgreSQL has forgotten; flows are not running yet."""
+    users = events = 0
+    for erased in erase_again(settings):
+        users, events = users + 1, events + erased.events
+    if as_json:
+        print_json({"users": users, "events": events})
+    else:
+        typer.echo(f"{users:,} users are erased again, with {events:,} events")
 
 
 def export(

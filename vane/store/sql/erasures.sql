@@ -7,3 +7,7 @@ select erasure.log_id, erasure.partition, erasure.user_id, erasure.cut
 from erasure left join stream_position as p
     on p.flow = 'interactions' and p.log_id = erasure.log_id and p.partition = erasure.partition
 where p.next_offset is null or erasure.cut > p.next_offset;
+
+-- cuts_of --
+-- All erasures in a log.
+select user_id, partition, cut from erasure where log_id = %(log_id)s;

@@ -102,7 +102,7 @@ def _database(connection: Connection, settings: Settings) -> dict[str, Any]:
     """The parts of `Facts` that come from it; Vane's own tables only where they are up to date."""
     found: dict[str, Any] = {"server": read_server(connection), "schema": read_schema(connection)}
     missing = [phase for _, phase in found["schema"].waiting if phase == "before-deploy"]
-    if not missing and not found["schema"].refused:
+    if not (missing or found["schema"].refused or found["server"].replica):
         try:
             found["contents"] = read_contents(connection, settings)
         except UnusableTuning as error:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from vane.lag_watch import LagWatch
 from vane.meter import Stopwatch, serve_metrics
 from vane.metrics import (
     FLOW_DEAD_LETTERS,
@@ -71,6 +72,7 @@ class FlowMeter:
         self._size = numbers.histogram(FLOW_TRANSACTION_MESSAGES, flow)
         self._applied = numbers.counter(FLOW_MESSAGES, flow, "applied")
         self._lags: dict[int, Lag] = {}
+        self._watches: dict[int, LagWatch] = {}
         if flow in FLOW_HINTS.processes:
             self._hints = {
                 sent: numbers.counter(FLOW_HINTS, flow, "sent" if sent else "lost")
@@ -101,14 +103,20 @@ class FlowMeter:
     def progress(self, places: Mapping[int, tuple[int, int]]) -> None:
         """How far a reader of the log is: partition → rows' offsets that are applied, and all."""
         for partition, (applied, end) in places.items():
-            lag = self.lag(partition)
-            lag.end_at(end)
-            lag.reached(applied)
+            if partition not in self._watches:
+                watch = self._watches[partition] = LagWatch()
+                self._expose(partition, watch)
+            self._watches[partition].look(time.time(), applied, end)
 
     def rows(self, read: int, applied: int) -> None:
         """A transaction with so many rows of the log was committed; some may not concern it."""
         self.transaction(read)
         self._applied.add(applied)
+
+    def _expose(self, partition: int, watch: LagWatch) -> None:
+        labels = self._flow, str(partition)
+        self.numbers.gauge(FLOW_LAG_EVENTS, *labels).follow(lambda: watch.events)
+        self.numbers.gauge(FLOW_LAG_SECONDS, *labels).follow(lambda: watch.seconds_at(time.time()))
 
     def committed(self, counts: Counts) -> None:
         """What became of messages."""

@@ -17,13 +17,14 @@ from PIL import Image
 
 from grafana.panels import COLUMNS, Dashboard
 from grafana.scraper import Prometheus
+from vane.embedded.broker import LOOPBACK
 
 WIDTH_IN, ROW_IN, HEAD_IN, DPI = 15.0, 0.3, 0.75, 96
 STEPS = 120
 """Points of a line."""
-COLOURS_KEPT = 128
+COLOURS_KEPT = 192
 """Of a picture, so that it stays small."""
-LEGEND_LINES, LEGEND_COLUMNS_MAX = 3, 4
+LEGEND_LINES, LEGEND_COLUMNS_MAX, NAME_MAX = 4, 4, 26
 CHARACTER_IN, MARK_IN = 0.055, 0.33
 """Width of a character of a legend, and of what stands around a name."""
 GOOD, BAD, INK, FAINT = "#1a7f4b", "#c4321f", "#22272e", "#8a929c"
@@ -58,7 +59,7 @@ def draw(page: Dashboard, prometheus: Prometheus, start_s: float, end_s: float, 
     figure.savefig(raw, dpi=DPI, facecolor=figure.get_facecolor())
     plt.close(figure)
     picture = Image.open(raw).convert("RGB")
-    picture.quantize(COLOURS_KEPT, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+    picture.quantize(COLOURS_KEPT, kmeans=2).save(path, optimize=True)
 
 
 def _panel(
@@ -82,7 +83,7 @@ def _panel(
     if panel["type"] == "stat":
         _stat(back, panel, prometheus, span[1])
         return
-    inset_in = (0.62, 0.68 if panel["type"] == "timeseries" else 0.3, 0.16, 0.34)
+    inset_in = (0.62, 0.8 if panel["type"] == "timeseries" else 0.3, 0.24, 0.34)
     axes = figure.add_axes(
         (
             left + inset_in[0] / WIDTH_IN,
@@ -135,13 +136,14 @@ def _legend(axes: Axes) -> None:
         return
     figure = axes.figure
     assert isinstance(figure, Figure)
-    room = axes.get_position().width * figure.get_figwidth()
+    names = [each if len(each) <= NAME_MAX else "…" + each[-NAME_MAX:] for each in names]
+    room = axes.get_position().width * figure.get_figwidth() + 0.6
     fitting = int(room / (MARK_IN + CHARACTER_IN * max(map(len, names))))
     columns = min(max(fitting, 1), LEGEND_COLUMNS_MAX)
     if (left := len(names) - LEGEND_LINES * columns) > 0:
         shown = LEGEND_LINES * columns - 1
         names = [*names[:shown], f"and {left + 1} more"]
-    axes.legend(lines[: len(names)], names, loc="upper center", bbox_to_anchor=(0.48, -0.12),
+    axes.legend(lines[: len(names)], names, loc="upper center", bbox_to_anchor=(0.46, -0.13),
                 fontsize=6.5, frameon=False, ncol=columns, handlelength=1.0, columnspacing=1.0,
                 labelspacing=0.25)  # fmt: skip
 
@@ -186,7 +188,7 @@ def _named(legend: str, labels: dict[str, str]) -> str:
     """Grafana's way of naming a series."""
     for label, value in labels.items():
         legend = legend.replace("{{" + label + "}}", value)
-    return legend.strip()
+    return legend.replace(f"{LOOPBACK}:", ":").strip()
 
 
 def told(value: float, unit: str) -> str:

@@ -26,6 +26,10 @@ class LagWatch:
         self._next: int | None = None
         self._moved_s = 0.0
 
+    def seconds_at(self, now_s: float) -> float:
+        """`seconds` at a later time, had nothing moved since."""
+        return now_s - self._marks[0][0] if self._marks else 0.0
+
     def look(self, now_s: float, next_offset: int, end_offset: int) -> None:
         """Take in where reader and log are now."""
         end = max(end_offset, next_offset)
@@ -37,5 +41,5 @@ class LagWatch:
         if next_offset != self._next or end == next_offset:
             self._next, self._moved_s = next_offset, now_s
         self.events = end - next_offset
-        self.seconds = now_s - self._marks[0][0] if self._marks else 0.0
+        self.seconds = self.seconds_at(now_s)
         self.stalled_s = now_s - self._moved_s

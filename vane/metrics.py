@@ -99,7 +99,8 @@ FLOW_LAG_SECONDS = Gauge(
     name="vane_flow_lag_seconds",
     unit="seconds",
     meaning="For how long the oldest message that is not committed may have been waiting: since"
-    " the broker took the newest committed one, or since the flow had caught up. 0: caught up.",
+    " the broker took the newest committed one, or since the flow had caught up; trends and"
+    " learning: since they saw it in the log. 0: caught up.",
     processes=FLOWS,
     labels=(FLOW, PARTITION),
 )

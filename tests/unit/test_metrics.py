@@ -1,6 +1,7 @@
 """The list of all metrics keeps Prometheus' conventions, and the cells count right."""
 
 import re
+import time
 from typing import Any, get_args
 
 import msgspec
@@ -19,6 +20,7 @@ from vane.meter import OTHER, Counter, Gauge, Histogram, Label, Meter, Metric, P
 from vane.metrics import (
     DEAD_LETTER_FIELDS,
     DEAD_LETTER_REASONS,
+    FLOW_LAG_SECONDS,
     METRICS,
     PARTS,
     PROCESSES,
@@ -226,6 +228,23 @@ def test_an_idle_partition_that_is_looked_at_has_no_lag_to_remember() -> None:
     lag.end_at(6)
     now[0] = 121.0
     assert (lag.events, lag.seconds) == (1, 1.0)
+
+
+def test_a_reader_that_keeps_up_without_ever_catching_up_has_no_growing_lag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [1_000.0]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    meter = FlowMeter("trends")
+    seconds = meter.numbers.gauge(FLOW_LAG_SECONDS, "trends", "0")
+    for step in range(100):
+        now[0] += 1
+        meter.progress({0: (10 * step, 10 * step + 10)})
+    assert seconds.value == 0
+    now[0] += 7
+    assert seconds.value == 7, "it counts on while nobody looks"
+    meter.progress({0: (1_000, 1_000)})
+    assert seconds.value == 0
 
 
 def test_two_partitions_have_lags_of_their_own() -> None:

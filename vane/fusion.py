@@ -6,12 +6,12 @@ FUSION = 60.0
 """The constant of reciprocal rank fusion, as its authors chose it."""
 COSINE_MIN = 0.25
 """What is less like the text means something else: of all-MiniLM-L6-v2, on the demo catalogue."""
-ALL_WORDS = (1.0, 0.1)
+ALL_WORDS = (1.0, 0.02)
 """Weights of words and of meaning where items have every word; beginnings of words mean little."""
-CORRECTED_WORDS = (1.0, 1.0)
+CORRECTED_WORDS = (1.0, 0.1)
 """The same where words were corrected: the text may have been right after all."""
-SOME_WORDS = (0.2, 1.0)
-"""The same where no item has every word."""
+SOME_WORDS = (0.1, 1.0)
+"""The same where no item has every word. All three: chosen by `benchmarks/search_meaning.py`."""
 TASTE = 0.1
 """Times the similarity to the user's taste, from -1 to 1, on top of the cosine."""
 

@@ -40,10 +40,7 @@ def flow(
     ] = 1,
     share: Annotated[
         str,
-        typer.Option(
-            help="Run only one share: INDEX/COUNT, such as 1/2; for other machines. "
-            "COUNT may be a name: it has an address for each process, see docs/deployment.md."
-        ),
+        typer.Option(help="One share: INDEX/COUNT, such as 1/2, or INDEX/NAME of their addresses."),
     ] = "0/1",
     process_id: Annotated[
         int, typer.Option("--process-id", "-i", min=0, help="Place of this process in --addresses.")

@@ -4,6 +4,7 @@ The key of a marker is the user who is erased there. Nothing reads it but `marke
 restore: an older PostgreSQL does not know of the erasure, and Kafka does.
 """
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 
@@ -24,7 +25,9 @@ from vane.interaction import is_marker
 
 DELIVERY_TIMEOUT_MS = 5_000
 READ_MESSAGES = 10_000
-READ_TIMEOUT_S = 30.0
+READ_WAIT_S = 0.2
+"""A block of messages is gathered for so long, unless it is full."""
+READ_SILENCE_S = 30.0
 
 Cuts = dict[int, int]
 """Partition → the offset before which nothing of a user counts."""
@@ -97,12 +100,14 @@ def _messages(bootstrap: str, topic: str, partitions: Sequence[int]) -> Iterator
             "log_level": 0,
         }
     )
-    left = set(partitions)
+    left, heard_s = set(partitions), time.monotonic()
     try:
         consumer.assign([TopicPartition(topic, each, OFFSET_BEGINNING) for each in partitions])
         while left:
-            block = consumer.consume(READ_MESSAGES, READ_TIMEOUT_S)
-            if not block:
+            block = consumer.consume(READ_MESSAGES, READ_WAIT_S)
+            if block:
+                heard_s = time.monotonic()
+            elif time.monotonic() > heard_s + READ_SILENCE_S:
                 raise Unavailable(f"Kafka at {bootstrap} does not answer")
             for message in block:
                 error = message.error()

@@ -63,8 +63,8 @@ def run(settings: Settings, *arguments: str) -> Any:
 def test_an_export_has_all_that_is_stored(api: Api, api_settings: Settings) -> None:
     body = export(api)
     assert list(body) == [
-        *("user_id", "exported_at", "profile", "state", "account", "visitors", "events", "pending"),
-        "dead_letters",
+        *("user_id", "exported_at", "profile", "state", "older", "account", "visitors", "events"),
+        *("pending", "dead_letters"),
     ]
     assert (body["user_id"], body["profile"]["categories"]) == (USER, {"cars": 1.0})
     assert (body["state"]["version"], len(body["state"]["long"])) == (4, 384)

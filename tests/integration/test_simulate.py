@@ -67,7 +67,7 @@ def test_all_that_is_sent_is_applied_and_moves_the_trends(
     assert (summary["events"], summary["seed"]) == (250, 3)
     assert sum(summary["actions"].values()) == 250
     wait_until(lambda: number(vane_up, SIMULATED) == before + 250, 30)
-    wait_until(lambda: number(vane_up, IN_TRENDS) == counted + 250, 30)
+    wait_until(lambda: number(vane_up, IN_TRENDS) >= counted + 250, 30)  # others' may come, too
     trending = httpx.get(f"{vane_up.endpoints.api}/v1/trending").json()
     assert trending["items"]
     assert vane(vane_up, "verify").returncode == 0

@@ -152,7 +152,7 @@ def api(
     Example: `vane api --port 8000 --workers 4 --metrics-port 9400`
     """
     from api.server import serve  # noqa: PLC0415 - slow to import, needed by this command alone
-    from vane.cli.up import ACCESS, usable_port  # noqa: PLC0415
+    from vane.cli.ports import ACCESS, usable_port  # noqa: PLC0415
     from vane.cli.workers import run_workers  # noqa: PLC0415
 
     watch_parent()

@@ -24,7 +24,7 @@ def grpc(
     Example: `vane grpc --port 50051`
     """
     from api.grpc_server import serve_grpc  # noqa: PLC0415 - slow to import, only needed here
-    from vane.cli.up import usable_port  # noqa: PLC0415
+    from vane.cli.ports import usable_port  # noqa: PLC0415
 
     watch_parent()
     settings = command_settings(data_dir)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,7 +16,8 @@ from rich.text import Text
 from vane.cli.context import data_folder, refuse_event_clock
 from vane.cli.demo import DemoLoader
 from vane.cli.machine import Machine
-from vane.embedded.broker import LOOPBACK, free_port
+from vane.cli.ports import ACCESS, usable_port
+from vane.embedded.broker import LOOPBACK
 from vane.embedded.folder import DataFolder
 from vane.errors import UsageError
 from vane.metrics import FLOWS
@@ -26,11 +26,6 @@ from vane.store.accounts import create_demo_accounts
 from vane.store.connection import connect
 
 SIMULATED_RATE = 20.0
-ACCESS = {
-    "open": "open on this machine, only admin needs a key (VANE_ACCESS=keys closes it)",
-    "keys": "by API keys (vane keys create) and users' tokens",
-}
-"""What the start says of `VANE_ACCESS`."""
 
 
 def up(
@@ -210,22 +205,3 @@ def parse_flows(text: str) -> list[str]:
     if unknown := sorted(set(names) - set(FLOWS)):
         raise UsageError(f"--flows: no flow {unknown[0]!r}; there are {', '.join(FLOWS)}")
     return names
-
-
-def usable_port(port: int) -> int:
-    """The port itself where it is free, any free one for 0.
-
-    Raises:
-        UsageError: something listens on it, or we may not.
-    """
-    if port == 0:
-        return free_port()
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            raise UsageError(
-                f"port {port}: {error.strerror}; choose another one with --port (0: any free one)"
-            ) from error
-    return port

@@ -11,15 +11,9 @@ from confluent_kafka.admin import AdminClient
 
 from vane.embedded.process import ServerProcess
 from vane.embedded.server import Server
+from vane.embedded.sockets import LOOPBACK, free_port
 
-LOOPBACK = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A TCP port on loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+__all__ = ["LOOPBACK", "Broker", "free_port"]
 
 
 class Broker(Server):

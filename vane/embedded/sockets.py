@@ -3,10 +3,13 @@
 import hashlib
 import os
 import shutil
+import socket
 import tempfile
 from pathlib import Path
 
 from vane.errors import UsageError
+
+LOOPBACK = "127.0.0.1"
 
 
 def socket_folder(data: Path, server: str) -> Path:
@@ -26,3 +29,10 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True)
     except FileExistsError:
         raise UsageError(f"{folder} is not ours: remove it or set TMPDIR") from None
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -110,6 +110,9 @@ TROUBLES = {
     "VaneAvailabilityLeak": Trouble({REQUESTS % "503": f"0+10x{LONG}"}, f"{LONG - 10}m"),
 }
 
+ABSENCES = {"VaneAbsent", "VaneMonitorAbsent"}
+"""Alerts that fire because there is no series."""
+
 
 def firing(alert: str, after: str, times: int) -> dict[str, Any]:
     """How many of an alert must be firing at that moment."""
@@ -150,10 +153,28 @@ def test_nothing_fires_while_all_is_well(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_scraped_only_its_absence_fires(tmp_path: Path) -> None:
-    absent = {"VaneAbsent", "VaneMonitorAbsent"}
-    checks = [firing(name, "60m", int(name in absent)) for name in TROUBLES]
+    checks = [firing(name, "60m", int(name in ABSENCES)) for name in TROUBLES]
     done = run(tmp_path, [world({}, checks)])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_alert_whose_series_are_absent_stays_silent(tmp_path: Path) -> None:
+    """All else is calm; what is about absence fires, and nothing else does."""
+    tests = []
+    for alert, trouble in TROUBLES.items():
+        gone = {metric(selector) for selector in trouble.series}
+        left = {
+            selector: values for selector, values in CALM.items() if metric(selector) not in gone
+        }
+        assert len(left) < len(CALM), alert
+        tests.append(world(left, [firing(alert, "60m", int(alert in ABSENCES))]))
+    done = run(tmp_path, tests)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def metric(selector: str) -> str:
+    """Its name without labels."""
+    return selector.partition("{")[0]
 
 
 def test_the_harness_can_fail(tmp_path: Path) -> None:

@@ -1,0 +1,115 @@
+"""Partitions are added to topics of Apache Kafka while shares of a flow read them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from flows.interactions import TOPIC
+from tests.faults.conftest import MakeRig
+from tests.faults.load import Mix
+from tests.faults.real_kafka import RealKafka
+from tests.faults.rig import FlowProcess, Rig
+from vane.errors import Outdated
+
+pytestmark = pytest.mark.faults
+
+EVENTS = 1_000
+RESTART_S = 1.0
+PATIENCE_S = 180.0
+BEFORE, AFTER = 4, 8
+
+
+@dataclass
+class Pods:
+    """Shares of a flow, each started again a second after it has ended, as by Kubernetes."""
+
+    rig: Rig
+    flow: str = "interactions"
+    living: dict[str, FlowProcess] = field(default_factory=dict)
+    ended: list[int] = field(default_factory=list)
+
+    def start(self, share: str) -> None:
+        self.living[share] = self.rig.start("--share", share, flow=self.flow)
+
+    def replace(self, share: str, successor: str) -> None:
+        """One pod of a rolling update."""
+        self.living.pop(share).stop()
+        self.start(successor)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Tend the pods until it is so."""
+        end = time.monotonic() + PATIENCE_S
+        while not done():
+            assert time.monotonic() < end, self.rig.state()
+            time.sleep(0.1)
+            self._tend()
+
+    def _tend(self) -> None:
+        for share, process in list(self.living.items()):
+            if process.status is not None:
+                self.ended.append(process.status)
+                time.sleep(RESTART_S)
+                self.start(share)
+
+
+def grow(kafka: RealKafka, topic: str) -> None:
+    client = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
+    client.create_partitions([NewPartitions(topic, AFTER)])[topic].result()
+
+
+def partitions_read(rig: Rig, flow: str) -> int:
+    """How many partitions have a position with something read."""
+    [(count,)] = rig.query(
+        "select count(*) from stream_position where flow = %s and next_offset > start_offset", flow
+    )
+    return int(count)
+
+
+def test_events_grow_from_4_to_8_partitions_under_load_and_then_from_2_to_4_shares(
+    make_rig: MakeRig, kafka: RealKafka
+) -> None:
+    rig = make_rig(kafka.bootstrap, Mix(partitions=BEFORE), idempotent=True)
+    trends = rig.start(flow="trends")
+    pods = Pods(rig)
+    shares = ("0/2", "1/2")
+    for share in shares:
+        pods.start(share)
+    rig.load.produce(EVENTS)
+    rig.wait_passed(EVENTS // 2)
+
+    grow(kafka, TOPIC)
+    rig.load.widen(AFTER)
+    rig.load.produce(EVENTS)
+    pods.until(lambda: len(pods.ended) >= len(shares))
+    assert pods.ended == [Outdated.exit_code] * len(shares)
+    assert "has 8 partitions now, not 4" in rig.state()
+    rig.load.flush()
+    pods.until(rig.drained)
+    assert partitions_read(rig, "interactions") == AFTER
+
+    def fenced_under_load() -> bool:
+        rig.load.produce(5)
+        return len(pods.ended) > len(shares)
+
+    # A rolling update, the last pod first: old and new shares overlap.
+    pods.start("3/4")
+    pods.start("2/4")
+    pods.until(fenced_under_load)
+    pods.replace("1/2", "1/4")
+    pods.replace("0/2", "0/4")
+    rig.load.produce(EVENTS)
+    rig.load.flush()
+    pods.until(rig.drained)
+    assert set(pods.ended) == {75}
+    assert trends.status is None, trends.said()
+    rig.heal_and_check()
+    [(moved,)] = rig.query(
+        "select count(*) from (select from interaction group by user_id "
+        "having count(distinct partition) > 1) users"
+    )
+    assert moved > 0, "some users are in two partitions now"
+    verified = rig.vane("verify")
+    assert verified.returncode == 0, verified.stdout

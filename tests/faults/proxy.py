@@ -175,6 +175,11 @@ class Proxy:
             for link in self._links:
                 link.cut()
 
+    def lead_to(self, target: Address) -> None:
+        """From now on another server is behind it; open connections end."""
+        self._target = target
+        self.cut()
+
     def refuse(self) -> None:
         """Cut, and cut every new connection, until healed."""
         self._refusing = True

@@ -64,11 +64,22 @@ def start_postgres(site: Site) -> None:
     for alert in ("VaneFallbacks", "VaneDependencyDown"):
         assert "postgres" in site.look(alert)
         site.do(alert)
-    for objective in ("Freshness", "Availability"):
-        for burn in ("Fast", "Slow", "Leak"):
-            assert "postgres" in site.look(f"Vane{objective}{burn}")
-            site.do(f"Vane{objective}{burn}")
+    for burn in ("Fast", "Slow", "Leak"):
+        assert "postgres" in site.look(f"VaneFreshness{burn}")
+        site.do(f"VaneFreshness{burn}")
     site.postgres.start()
+
+
+def freeze_kafka(site: Site) -> None:
+    """Without PostgreSQL callers still get lists; without Kafka their events get a 503."""
+    site.kafka.pause()
+
+
+def thaw_kafka(site: Site) -> None:
+    for burn in ("Fast", "Slow", "Leak"):
+        assert "kafka" in site.look(f"VaneAvailability{burn}")
+        site.do(f"VaneAvailability{burn}")
+    site.kafka.resume()
 
 
 def stop_redis(site: Site) -> None:

@@ -23,8 +23,9 @@ class Drill(NamedTuple):
     cure: Callable[[Site], None]
 
 
-BURNS = tuple(f"Vane{objective}{burn}" for objective in ("Freshness", "Availability")
-              for burn in ("Fast", "Slow", "Leak"))  # fmt: skip
+BURNS = ("Fast", "Slow", "Leak")
+FRESHNESS = tuple(f"VaneFreshness{burn}" for burn in BURNS)
+AVAILABILITY = tuple(f"VaneAvailability{burn}" for burn in BURNS)
 
 ROUNDS: dict[str, tuple[Drill, ...]] = {
     "an old server": (
@@ -93,8 +94,12 @@ ROUNDS: dict[str, tuple[Drill, ...]] = {
               ("VaneAuditStale",), damage.lock_log, damage.unlock_log),
     ),
     "PostgreSQL": (
-        Drill("PostgreSQL was stopped.", ("VaneDependencyDown", "VaneFallbacks", *BURNS),
+        Drill("PostgreSQL was stopped.", ("VaneDependencyDown", "VaneFallbacks", *FRESHNESS),
               outages.stop_postgres, outages.start_postgres),
+    ),
+    "Kafka": (
+        Drill("Kafka was stopped in its tracks (SIGSTOP).",
+              AVAILABILITY, outages.freeze_kafka, outages.thaw_kafka),
     ),
 }  # fmt: skip
 """Faults that do not disturb each other, by round."""

@@ -39,6 +39,9 @@ CAP_DECAY_US = 86_400_000_000
 CAP_EVENTS = 2.0
 """A user's own strongest event on an item, as often as this, is the cap."""
 
+COUNTED_MIN = 1e-9
+"""Less than this share of its weight counts nothing: rounding would decide whether it is any."""
+
 ACT = np.dtype([("item", "<i4"), ("weight", "<f4"), ("ts_us", "<i8")])
 """An event with positive weight: number of the item, weight, microseconds since 1970."""
 
@@ -176,7 +179,7 @@ class _Sequences:
         cap = CAP_EVENTS * np.maximum(strongest, own)
         counted = np.minimum(cap, already + own) - np.minimum(CAP_EVENTS * strongest, already)
         earlier = np.minimum(position - self._start, HISTORY_EVENTS)
-        return np.maximum(counted, 0.0), earlier
+        return np.where(counted > COUNTED_MIN * own, counted, 0.0), earlier
 
     def pairs(self) -> tuple[Ints, Ints, Ints]:
         """Row of the event, earlier item, place in the window, of every pair."""

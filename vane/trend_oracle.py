@@ -51,6 +51,7 @@ SEGMENTS = {"heat_few": (0, 4), "heat_some": (5, 20), "heat_many": (21, 60)}
 HISTORY_EVENTS = 60
 CAP_DECAY_US = 24 * 3_600 * 1_000_000
 COUNTED_ROUNDINGS = 160
+COUNTED_MIN = 1e-9
 
 
 class Act(NamedTuple):
@@ -105,7 +106,8 @@ def count(act: Act, history: list[Act]) -> Counted:
     already, strongest = math.fsum(parts), max(parts, default=0.0)
     high = min(2 * max(strongest, act.weight), already + act.weight)
     low = min(2 * strongest, already)
-    return Counted(max(0.0, high - low), high + low, len(history))
+    weight = high - low if high - low > COUNTED_MIN * act.weight else 0.0
+    return Counted(weight, high + low, len(history))
 
 
 @dataclass(frozen=True, slots=True)

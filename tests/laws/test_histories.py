@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vane import trend_oracle
 from vane.histories import ACT, CAP_DECAY_US, HISTORY_EVENTS, WINDOW_ITEMS, Acts, Histories
 
 DAY_US = CAP_DECAY_US
@@ -99,6 +100,20 @@ def test_a_view_a_cart_and_a_purchase_count_in_full_and_a_hundred_views_as_two()
     look = Histories[str](PLENTY).look_back(["buyer"] * 3 + ["bot"] * 100, acts)
     assert look.counted[:3].tolist() == [1.0, 5.0, 8.0]
     assert look.counted[3:].tolist() == [1.0, 1.0, *[0.0] * 98]
+
+
+def test_rounding_does_not_decide_whether_an_event_at_the_cap_counts() -> None:
+    """`vane verify` adds in another order, and 5 + 8 + 3 is 2·8 but for a rounding."""
+    acts = np.zeros(4, ACT)
+    acts["weight"] = [5.0, 8.0, 3.0, 3.0]
+    acts["ts_us"] = [NOW_US, NOW_US, NOW_US, NOW_US + 1_000]
+    look = Histories[str](PLENTY).look_back(["u"] * 4, acts)
+    rows = [
+        trend_oracle.Act("u", 1, 0, offset, "i", ts_us, weight)
+        for offset, (_, weight, ts_us) in enumerate(acts.tolist())
+    ]
+    expected = [trend_oracle.count(*each).weight for each in trend_oracle.histories(rows)]
+    assert look.counted.tolist() == expected == [5.0, 8.0, 3.0, 0.0]
 
 
 def test_memory_is_bounded_and_the_longest_unseen_users_go() -> None:

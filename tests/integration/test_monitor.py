@@ -166,8 +166,8 @@ def test_what_trends_have_not_stored_counts_by_partition(
 ) -> None:
     connection.execute(
         "insert into stream_position (flow, log_id, partition, start_offset, next_offset)"
-        " select flow, log_id, 0, stored, stored from log, (values ('trends/0', 10), ('trends/1', 7),"
-        " ('neighbours/0', 30)) as f (flow, stored)"
+        " select flow, log_id, 0, stored, stored from log,"
+        " (values ('trends/0', 10), ('trends/1', 7), ('neighbours/0', 30)) as f (flow, stored)"
     )
     watch._clock = lambda: 100.0
     watch.look_at_streams()

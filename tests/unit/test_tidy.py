@@ -24,7 +24,10 @@ MODULES = sorted(
 )
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-MADE_PAGES = ["cli_page", "doctor_page", "messages_page", "metrics_table", "openapi_page", "settings_table"]
+MADE_PAGES = [
+    *("cli_page", "doctor_page", "messages_page", "metrics_table", "openapi_page"),
+    "settings_table",
+]
 QUERY_FILES = sorted((ROOT / "vane" / "store" / "sql").glob("*.sql"))
 
 

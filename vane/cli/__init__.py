@@ -84,7 +84,7 @@ COMMANDS = {
         "monitor", "monitor", _OPERATE, "Watch the whole installation, for Prometheus"
     ),
     "doctor": Command(
-        "doctor", "doctor", _OPERATE, "What is wrong with the installation, and what to do"
+        "doctor", "doctor", _OPERATE, "Say what is wrong with an installation, and what to do"
     ),
     "grpc": Command("grpc", "grpc", _OPERATE, "Run the API for back ends over gRPC"),
     "keys": Command("keys", "app", _OPERATE, "Keys of the HTTP API: make, list, rotate, revoke"),

@@ -12,7 +12,7 @@ STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.HINT:
 
 
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> int:  # noqa: FBT002 - a flag
-    """Look at the whole installation and say what is wrong, how bad it is, and what to do.
+    """Say what is wrong with an installation, and what to do.
 
     PostgreSQL, Kafka, Redis, their settings, and Vane's own tables; with VANE_API_URL the API, too.
     It only reads. Exit code 0: hints at most; 1: errors or warnings. docs/doctor.md lists the

@@ -1,6 +1,6 @@
 """Every alert's fault is injected for real, its page is followed, and it clears.
 
-`VANE_DRILL=1` runs it; `VANE_DRILL_WRITE=1` writes what was seen onto the pages, too.
+`DRILL=1` runs it; `DRILL_WRITE=1` writes what was seen onto the pages, too.
 """
 
 import os
@@ -57,7 +57,7 @@ def test_pages_tell_of_the_drill(drill: Drill) -> None:
         assert page.sections[SEEN].startswith(drill.fault), alert
 
 
-@pytest.mark.skipif("VANE_DRILL" not in os.environ, reason="VANE_DRILL=1 injects the faults")
+@pytest.mark.skipif("DRILL" not in os.environ, reason="DRILL=1 injects the faults")
 @pytest.mark.parametrize("name", ROUNDS)
 def test_what_fires_clears_when_its_page_is_followed(name: str, site: Site) -> None:
     drills = ROUNDS[name]
@@ -72,7 +72,7 @@ def test_what_fires_clears_when_its_page_is_followed(name: str, site: Site) -> N
     assert site.followed >= set(alerts)
     for drill in drills:
         for alert in drill.alerts:
-            if os.environ.get("VANE_DRILL_WRITE"):
+            if os.environ.get("DRILL_WRITE"):
                 write_seen(alert, seen(drill, fired[alert], cleared[alert]))
 
 

@@ -14,7 +14,6 @@ import asyncio
 import gzip
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -39,32 +38,35 @@ TASTES = 2
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
 class Catalogue:
     """Vectors (n, d) of items by number, and their categories."""
 
-    vectors: Floats
-    categories: Sequence[str]
+    def __init__(self, vectors: Floats, categories: Sequence[str]) -> None:
+        self.vectors, self.categories = vectors, np.array(categories)
+        self._found: dict[tuple[bytes, str | None], set[int]] = {}
 
     def exact(self, query: Floats, out: Ints, category: str | None, depth: int) -> set[int]:
-        """The nearest by inner product, without some."""
-        scores = self.vectors @ query
-        scores[out] = -np.inf
-        if category is not None:
-            scores[np.array(self.categories) != category] = -np.inf
-        best = np.argpartition(-scores, depth)[:depth]
-        return set(best[scores[best] > -np.inf].tolist())
+        """The nearest by inner product, without some; searched once a query."""
+        key = query.tobytes(), category
+        if key not in self._found:
+            scores = self.vectors @ query
+            scores[out] = -np.inf
+            if category is not None:
+                scores[self.categories != category] = -np.inf
+            best = np.argpartition(-scores, depth)[:depth]
+            self._found[key] = set(best[scores[best] > -np.inf].tolist())
+        return self._found[key]
 
 
 async def recall(
-    store: ServingStore, catalogue: Catalogue, category: str | None, depth: int
+    store: ServingStore, catalogue: Catalogue, category: str | None, depth: int, users: int
 ) -> tuple[float, float, float]:
     """Mean and lowest recall over users, and milliseconds of a query, both searches together."""
     found, took_s = [], 0.0
     mean = await store.item_mean()
     wanted = Wanted(ANY if category is None else Filter(categories=(category,)))
     query = about_query("" if category is None else moments.FILTER, depth)
-    for user in range(USERS):
+    for user in range(users):
         began = time.perf_counter()
         known = await about_of(store, query, f"u{user}", wanted)
         took_s += time.perf_counter() - began
@@ -77,7 +79,7 @@ async def recall(
                 taste.astype(np.float16).astype(np.float32), seen, category, depth
             )
             found.append(len(best & {int(item[1:]) for item in near}) / max(len(best), 1))
-    return float(np.mean(found)), min(found), 1e3 * took_s / USERS
+    return float(np.mean(found)), min(found), 1e3 * took_s / users
 
 
 async def is_indexed(store: ServingStore, depth: int) -> bool:
@@ -88,17 +90,22 @@ async def is_indexed(store: ServingStore, depth: int) -> bool:
 
 
 async def measure(
-    settings: Settings, catalogue: Catalogue, filters: Mapping[str, str | None], depth: int
+    settings: Settings,
+    catalogue: Catalogue,
+    filters: Mapping[str, str | None],
+    options: argparse.Namespace,
 ) -> list[list[str]]:
     """A row for each breadth of the search."""
     rows, usual = [], serving.SESSION["hnsw.ef_search"]
-    for breadth in ("20", "40", "60", "80", "120", "200"):
+    for breadth in map(str, options.breadths):
         serving.SESSION["hnsw.ef_search"] = breadth
         async with open_store(settings, "recall") as store:
-            assert await is_indexed(store, depth)
+            assert await is_indexed(store, options.depth)
             row = [breadth + (" (serving)" if breadth == usual else "")]
             for category in filters.values():
-                mean, low, took_ms = await recall(store, catalogue, category, depth)
+                mean, low, took_ms = await recall(
+                    store, catalogue, category, options.depth, options.users
+                )
                 row.append(f"{mean:.3f} ({low:.2f}), {took_ms:.1f} ms")
         rows.append(row)
     serving.SESSION["hnsw.ef_search"] = usual
@@ -122,6 +129,8 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path)
     parser.add_argument("--made-up", type=int, default=0, metavar="ITEMS")
     parser.add_argument("--depth", type=int, default=100, help="how many nearest ones")
+    parser.add_argument("--users", type=int, default=USERS)
+    parser.add_argument("--breadths", type=int, nargs="+", default=[20, 40, 60, 80, 120, 200])
     options = parser.parse_args()
     rng = np.random.default_rng(3)
     if options.made_up:
@@ -133,12 +142,13 @@ def main() -> None:
     with servers() as started, started.database("recall") as settings:
         with connect(settings, "benchmark") as connection:
             began = time.perf_counter()
-            copy_items(connection, catalogue.vectors, catalogue.categories)
+            copy_items(connection, catalogue.vectors, catalogue.categories.tolist())
             built_s = time.perf_counter() - began
-            size = Size(len(catalogue.vectors), max(USERS, BATCH_ROWS // 10), EVENTS_A_USER)
+            users = max(options.users, BATCH_ROWS // 10)
+            size = Size(len(catalogue.vectors), users, EVENTS_A_USER)
             fill_users(connection, catalogue.vectors, size, rng)
             connection.execute("vacuum analyze")
-        names, counts = np.unique(np.array(catalogue.categories), return_counts=True)
+        names, counts = np.unique(catalogue.categories, return_counts=True)
         order = np.argsort(-counts)
         chosen = {"any": None} | {
             f"{100 * counts[place] / counts.sum():.1f} % of the items": str(names[place])
@@ -146,7 +156,7 @@ def main() -> None:
         }
         print(f"{machine()}; {len(catalogue.vectors):,} items, filled in {built_s:.0f} s")
         header = ["ef_search", *chosen]
-        print(table(header, asyncio.run(measure(settings, catalogue, chosen, options.depth))))
+        print(table(header, asyncio.run(measure(settings, catalogue, chosen, options))))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def break_settings(site: Site) -> None:
 def restore_settings(site: Site) -> None:
     seen = site.look("VaneSettingsBroken")
     assert '{"action_weights": 1}' in seen
-    versions = re.findall(r"^ +(\d+) \| \\w", seen, re.MULTILINE)
+    versions = re.findall(r"^ +(\d+) \| \w", seen, re.MULTILINE)
     site.do("VaneSettingsBroken", GOOD=versions[0])
 
 

@@ -41,9 +41,7 @@ def kill_flow(site: Site) -> None:
 
 
 def start_flow(site: Site) -> None:
-    assert FLOW in site.look("VaneLag")
     site.do("VaneTargetDown", FLOW=FLOW)
-    site.do("VaneLag")
 
 
 def freeze_flow(site: Site) -> None:
@@ -53,7 +51,9 @@ def freeze_flow(site: Site) -> None:
 def replace_flow(site: Site) -> None:
     pid = str(site.processes[FLOW].pid)
     assert pid in site.look("VanePartitionStuck")
+    assert FLOW in site.look("VaneLag")
     site.do("VanePartitionStuck", PID=pid, FLOW=FLOW)
+    site.do("VaneLag")
 
 
 def stop_postgres(site: Site) -> None:

@@ -112,6 +112,8 @@ class Site:
         """Run one of Vane's processes in place of the one of its name."""
         words = command.split()
         name = words[2] if words[1] == "flow" else words[1]
+        if name in self.processes:
+            self.processes[name].wait(PATIENCE_S)
         process = self._popen(name, command)
         self.processes[name] = process
         return process

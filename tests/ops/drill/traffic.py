@@ -28,7 +28,7 @@ class Traffic:
     Attributes:
         ahead: events come from a producer whose clock is an hour ahead.
         beside: done with every pace.
-        scattered: every call for a list is spelt differently, so that no answer is ready.
+        scattered: every call for a list is another one, so that no answer is ready.
     """
 
     def __init__(self, api: str) -> None:
@@ -65,8 +65,8 @@ class Traffic:
         }
         self._client.post("/v1/events", json=event)
         limit = 1 + number % 50 if self.scattered else 10
-        user = f"reader-{number if self.scattered else number % 2}"
-        for _ in range(3):
+        for call in range(3):
+            user = f"reader-{number}-{call}" if self.scattered else f"reader-{number % 2}"
             path = f"/v1/users/{user}/recommendations"
             self._client.get(path, params={"limit": limit})
         self._client.get(f"/v1/items/i{number % ITEMS}")

@@ -44,8 +44,8 @@ SHARES = st.sampled_from([Share(0, 1), Share(0, 2), Share(1, 2)])
 VECTORS = unit_vectors(4)
 STEPS = [(states, "write_states"), (interactions, "write_log")]
 TABLES = (
-    "log, erasure, stream_position, dead_letter, item_version, user_preference, interaction,"
-    " pending"
+    "log, retired, erasure, stream_position, dead_letter, item_version, user_preference,"
+    " interaction, pending"
 )
 
 

@@ -60,7 +60,7 @@ def names(settings: Settings) -> set[str]:
 
 def test_what_was_broken_on_purpose_is_found(site: Settings, connection: Connection) -> None:
     before = names(site)
-    assert {"kafka-topics", "processes", "postgres-durability", "redis-subscribers"} <= before
+    assert {"processes", "postgres-durability", "redis-subscribers"} <= before
     assert before.isdisjoint(TROUBLES)
     found = {}
     for name, statements in TROUBLES.items():

@@ -107,7 +107,7 @@ def test_errors_say_where_and_what_and_not_whose(lines: Lines) -> None:
 
 
 def test_what_others_say_is_cut(lines: Lines) -> None:
-    logging.getLogger("_granian").error("the application failed\nTraceback: ann")
+    logging.getLogger("elsewhere").error("the application failed\nTraceback: ann")
     logging.getLogger("asyncio").error("never retrieved: <Task exception=KeyError('ann')>")
     assert [line["message"] for line in lines()] == [
         "the application failed",

@@ -10,7 +10,6 @@ import pytest
 from vane.embedding import BUNDLED_MODEL, DIMENSIONS, Encode, load_encoder
 from vane.errors import SettingError
 
-
 look_up = socket.getaddrinfo
 
 

@@ -36,8 +36,9 @@ CHANGED_SHARE = 0.01
 POOL = 600
 """The strongest of a kind and category, of which a user has seen some."""
 POOLS_MAX = 100
-FEW = 2_000
-"""Up to here it is quicker to compare every item that passes than to go through the text index."""
+FEW, FEW_SHARE, FEW_MAX = 2_000, 0.02, 20_000
+"""Up to so many, or this share of a large catalogue, it is quicker to compare all items that pass
+than to go through the text index, which gives up where these are far from the user's taste."""
 STRENGTH = COLUMNS.index("heat_7d")
 
 Floats = NDArray[np.float32]
@@ -148,11 +149,12 @@ class Shelf:
         return np.asarray(rows[fits])
 
     def few(self, wanted: Filter) -> list[str] | None:
-        """All items that pass, where these are at most FEW; else None."""
+        """All items that pass, where these are few; else None."""
         found = self._few.find([wanted])
         if not found:
             rows = self.matching(wanted)
-            found = {wanted: self.ids(rows) if len(rows) <= FEW else None}
+            most = max(FEW, min(int(FEW_SHARE * len(self.table)), FEW_MAX))
+            found = {wanted: self.ids(rows) if len(rows) <= most else None}
             self._few.put(found)
         return found[wanted]
 

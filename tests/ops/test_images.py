@@ -33,7 +33,7 @@ DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
 PLACE = "/opt/vane"
 """Where the image has its environment."""
 TREE = ROOT / "build" / "image"
-"""On no tmpfs, as the box hides /tmp; readable by everybody."""
+"""The box shows it, wherever it lies."""
 STARTED = ["interactions", "trends", "learning", "commands", "monitor", "api", "grpc"]
 HEALTHY_LIMIT_S = 120.0
 GRACE_S = 60.0
@@ -107,7 +107,7 @@ def image(
 def boxed(image: Image, environ: Mapping[str, str], *command: str) -> list[str]:
     """The command line that runs `command` as in its container."""
     space = ["unshare", "--mount"] if os.geteuid() == 0 else []
-    box = ["bash", str(ROOT / "tests" / "ops" / "box.sh"), sys.base_prefix]
+    box = ["bash", str(ROOT / "tests" / "ops" / "box.sh"), sys.base_prefix, str(image.venv)]
     variables = {**image.environ, **environ}
     return [*space, *box, *(f"{key}={value}" for key, value in variables.items()), *command]
 

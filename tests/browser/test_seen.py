@@ -123,4 +123,3 @@ def test_by_keys_too_events_of_who_was_left_are_sent_with_their_own_token(
     assert persona != visitor
     back(page)
     wait_until(lambda: events_of(site, visitor) == 1, 30)
-    wait_until(lambda: events_of(site, persona) >= 1, 30)

@@ -5,9 +5,12 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, OwnApi
 from tests.browser.test_feed import cards, log_in
+from tests.running import wait_until
 
 
 def user_of(page: Page) -> str:
+    """Who uses the page; a page that was just opened asks for its visitor first."""
+    wait_until(lambda: page.evaluate("'vane.session' in localStorage"), 10)
     return str(page.evaluate("JSON.parse(localStorage['vane.session']).user_id"))
 
 

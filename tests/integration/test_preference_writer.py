@@ -285,3 +285,17 @@ def test_the_log_lies_in_partitions_by_month_made_ahead(
         "interaction_2199_12",
         "interaction_2200_01",
     ]
+
+
+def test_a_month_whose_rows_lie_elsewhere_gets_no_partition_and_stops_nobody(
+    start: Start, connection: Connection, logs: Any
+) -> None:
+    logs[0].append(event(1, item="i0"))
+    start().drain()
+    connection.execute("update interaction set recorded_at = '2099-12-24 18:00:00+00'")
+    assert ensure_log_partitions(connection, date(2099, 11, 30)) == [
+        "interaction_2099_11",
+        "interaction_2100_01",
+    ]
+    where = connection.execute("select tableoid::regclass::text from interaction").fetchall()
+    assert where == [("interaction_default",)]

@@ -20,18 +20,27 @@ Samples = dict[tuple[str, ...], float]
 
 
 def read_exposed(text: str, process: str) -> Samples:
-    """The samples of a process, after every one was found in the list."""
-    expected = {each.name: each for each in (*METRICS, *STANDARD) if process in each.processes}
+    """The samples of a process, all of its metrics among them, and nothing else."""
+    samples = read_samples(text, process)
+    exposed = {_metric_name(name, _expected(process)) for name, *_ in samples}
+    assert exposed == set(_expected(process)), "some are not exposed"
+    return samples
+
+
+def read_samples(text: str, process: str) -> Samples:
+    """The samples of a process so far, after every one was found in the list."""
+    expected = _expected(process)
     samples: Samples = {}
-    exposed = set[str]()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             metric = expected[_metric_name(sample.name, expected)]
             _check_labels(metric, sample.labels)
-            exposed.add(metric.name)
             samples[sample.name, *sample.labels.values()] = sample.value
-    assert exposed == set(expected), "some are not exposed"
     return samples
+
+
+def _expected(process: str) -> dict[str, Metric]:
+    return {each.name: each for each in (*METRICS, *STANDARD) if process in each.processes}
 
 
 def _metric_name(sample: str, expected: Collection[str]) -> str:

@@ -99,10 +99,10 @@ def lock_slots(connection: Connection) -> dict[LogPartition, dict[str, int]]:
 
 def write_checkpoint(connection: Connection, before: datetime) -> None:
     """Make the present trends the base of all later ones, in the transaction of `lock_slots`."""
-    for name in ("move_starts", "forget_trend_base", "copy_trends"):
-        connection.execute(_SQL[name])
-    for name in ("forget_neighbour_base", "copy_neighbours"):
-        connection.execute(_SQL[name])
+    connection.execute(_SQL["move_starts"])
+    for base in ("trend", "neighbour"):
+        connection.execute(_SQL[f"forget_{base}_base"])
+        connection.execute(_SQL[f"copy_{base}s"])
     connection.execute(_SQL["set_horizon"], {"before": before})
 
 

@@ -7,12 +7,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
 
+from vane.cli import build_app
+from vane.errors import OperatorNeeded, UsageError
 from vane.logs import JsonLines
 from vane.metrics import PROCESSES
 
@@ -140,19 +143,20 @@ def test_the_dockerfile_has_no_findings() -> None:
     assert found.returncode == 0, found.stdout
 
 
-@pytest.fixture(scope="module", params=OVERLAYS)
-def rendered(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+def build(folder: str) -> list[dict[str, Any]]:
+    """The objects of a folder with a kustomization."""
     kustomize = shutil.which("kustomize", path=f"{ROOT / 'build' / 'bin'}:{os.environ['PATH']}")
     assert kustomize, "make test-ops installs it"
     found = subprocess.run(
-        [kustomize, "build", f"deploy/kubernetes/{request.param}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+        [kustomize, "build", folder], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert found.returncode == 0, found.stderr
     return list(yaml.safe_load_all(found.stdout))
+
+
+@pytest.fixture(scope="module", params=OVERLAYS)
+def rendered(request: pytest.FixtureRequest) -> list[dict[str, Any]]:
+    return build(f"deploy/kubernetes/{request.param}")
 
 
 def test_every_object_has_the_form_that_kubernetes_wants(rendered: list[dict[str, Any]]) -> None:
@@ -226,13 +230,107 @@ def test_budgets_let_a_node_be_drained(rendered: list[dict[str, Any]]) -> None:
         assert least < sizes[name]["spec"].get("replicas", 2), name
 
 
+BEFORE, AFTER = "vane-migrate-before", "vane-migrate-after"
+
+
+def migrating(job: dict[str, Any]) -> dict[str, Any]:
+    """The container that migrates."""
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def test_each_step_of_a_release_is_a_job_that_vane_understands(
+    rendered: list[dict[str, Any]],
+) -> None:
+    jobs = of_kind(rendered, "Job")
+    assert {name: migrating(job)["args"] for name, job in jobs.items()} == {
+        BEFORE: ["migrate", "--before-deploy"],
+        AFTER: ["migrate", "--after-deploy"],
+    }
+    api = pods(rendered)["vane-api"]["spec"]["containers"][0]
+    for job in jobs.values():
+        container = migrating(job)
+        (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+        assert rule["onExitCodes"]["containerName"] == container["name"]
+        assert rule["onExitCodes"]["values"] == [UsageError.exit_code, OperatorNeeded.exit_code]
+        assert container["image"] == api["image"]
+        asked = build_app("migrate")([*container["args"], "--help"], standalone_mode=False)
+        assert asked == 0
+
+
+def test_the_last_step_is_begun_by_hand_and_waits_for_pods_that_still_end(
+    rendered: list[dict[str, Any]],
+) -> None:
+    jobs = of_kind(rendered, "Job")
+    assert [jobs[name]["spec"].get("suspend") for name in (BEFORE, AFTER)] == [None, True]
+    (first,) = jobs[AFTER]["spec"]["template"]["spec"]["initContainers"]
+    assert first["image"] == migrating(jobs[AFTER])["image"]
+    program, waits_s = first["command"]
+    assert program == "sleep"
+    graces_s = [pod["spec"]["terminationGracePeriodSeconds"] for pod in pods(rendered).values()]
+    assert int(waits_s) > max(graces_s)
+
+
+def test_a_release_applies_what_its_first_step_reads_then_all_then_begins_the_last(
+    rendered: list[dict[str, Any]],
+) -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    commands = page.split("```bash\nset -e\n")[1].split("```")[0]
+    selected = re.search(r"-l (vane/step)=([\w-]+)$", commands, re.MULTILINE)
+    assert selected is not None
+    key, value = selected.groups()
+    first = [each for each in rendered if each["metadata"].get("labels", {}).get(key) == value]
+    assert of_kind(first, "Job").keys() == {BEFORE}
+    assert not pods(first)
+    pod = of_kind(first, "Job")[BEFORE]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["envFrom"][0]["configMapRef"]["name"] in of_kind(first, "ConfigMap")
+    assert pod["serviceAccountName"] in of_kind(first, "ServiceAccount")
+    order = [
+        "delete job -l app.kubernetes.io/name=vane\n",
+        f"apply -k my-overlay -l {key}={value}\n",
+        f"--for=condition=complete --timeout=1h job/{BEFORE}\n",
+        "apply -k my-overlay\n",
+        "rollout status",
+        f"patch job {AFTER} --type=merge",
+        f"--for=condition=complete --timeout=1h job/{AFTER}",
+    ]
+    places = [commands.find(each) for each in order]
+    assert -1 not in places
+    assert places == sorted(places)
+    for each in of_kind(rendered, "Job", "Deployment", "StatefulSet").values():
+        assert each["metadata"]["labels"]["app.kubernetes.io/name"] == "vane"
+
+
+def test_argo_cd_runs_each_step_at_its_time() -> None:
+    with TemporaryDirectory(dir=ROOT / "build") as folder:
+        overlay = {
+            "resources": ["../../deploy/kubernetes/overlays/large"],
+            "components": ["../../deploy/kubernetes/components/argo-cd"],
+        }
+        (Path(folder) / "kustomization.yaml").write_text(json.dumps(overlay), encoding="utf-8")
+        rendered = build(folder)
+    phases = {"Sync": 0, "PostSync": 1}
+    places: dict[str, tuple[int, int]] = {}
+    for each in rendered:
+        notes = each["metadata"].get("annotations", {})
+        phase = phases[notes.get("argocd.argoproj.io/hook", "Sync")]
+        wave = int(notes.get("argocd.argoproj.io/sync-wave", 0))
+        places[f"{each['kind']}/{each['metadata']['name']}"] = (phase, wave)
+        assert "suspend" not in each.get("spec", {})
+    read = max(places["ConfigMap/vane"], places["ServiceAccount/vane"])
+    others = {name: place for name, place in places.items() if not name.endswith("/vane")}
+    before, after = (others.pop(f"Job/{name}") for name in (BEFORE, AFTER))
+    assert read < before < min(others.values()) <= max(others.values()) < after
+
+
 def test_pods_have_no_rights(rendered: list[dict[str, Any]]) -> None:
     for thing in rendered:
         pod = thing.get("spec", {}).get("template", {}).get("spec")
         if pod is None:
             continue
         assert pod["securityContext"]["runAsNonRoot"] is True
-        for container in pod["containers"]:
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
             assert container["securityContext"]["readOnlyRootFilesystem"] is True
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
             assert container["resources"]["limits"]["memory"]

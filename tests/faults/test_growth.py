@@ -1,22 +1,28 @@
 """Partitions are added to topics of Apache Kafka while shares of a flow read them."""
 
+import json
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from flows import catalog
 from flows.interactions import TOPIC
 from tests.faults.conftest import MakeRig
 from tests.faults.load import Mix
 from tests.faults.real_kafka import RealKafka
 from tests.faults.rig import FlowProcess, Rig
 from vane.errors import Outdated
+from vane.kafka_admin import create_topics
 
 pytestmark = pytest.mark.faults
 
 EVENTS = 1_000
+ITEMS = 150
 RESTART_S = 1.0
 PATIENCE_S = 180.0
 BEFORE, AFTER = 4, 8
@@ -113,3 +119,90 @@ def test_events_grow_from_4_to_8_partitions_under_load_and_then_from_2_to_4_shar
     assert moved > 0, "some users are in two partitions now"
     verified = rig.vane("verify")
     assert verified.returncode == 0, verified.stdout
+
+
+class Items:
+    """A producer of items by their keys, which learns within 0.2 s of new partitions.
+
+    Attributes:
+        titles: item → the title that was sent last.
+        texts: item → how many titles it has had.
+        partitions: item → where its updates lie.
+        sent: how many updates the broker has acknowledged.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self.titles: dict[str, str] = {}
+        self.texts: dict[str, int] = defaultdict(int)
+        self.partitions: dict[str, set[int | None]] = defaultdict(set)
+        self.sent = 0
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap,
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "topic.metadata.refresh.interval.ms": 200,
+                "log_level": 0,
+            }
+        )
+
+    def produce(self, item: str, title: str) -> None:
+        if self.titles.get(item) != title:
+            self.texts[item] += 1
+        self.titles[item] = title
+        value = json.dumps({"item_id": item, "title": title})
+        self._producer.produce(catalog.TOPIC, value, item, on_delivery=self._acknowledged)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        assert self._producer.flush(30) == 0
+
+    def _acknowledged(self, error: KafkaError | None, message: Message) -> None:
+        assert error is None
+        self.sent += 1
+        self.partitions[str(message.key(), "utf-8")].add(message.partition())
+
+
+def test_items_grow_from_4_to_8_partitions_without_a_lost_or_a_doubled_one(
+    make_rig: MakeRig, kafka: RealKafka
+) -> None:
+    kafka.delete_topic(catalog.TOPIC)
+    create_topics(kafka.bootstrap, {catalog.TOPIC: BEFORE})
+    rig, items = make_rig(kafka.bootstrap, Mix()), Items(kafka.bootstrap)
+
+    def all_read() -> bool:
+        items.flush()
+        [(read, applied)] = rig.query(
+            "select coalesce(sum(next_offset - start_offset), 0), coalesce(sum(applied), 0) "
+            "from stream_position where flow = 'catalog'"
+        )
+        assert read == applied <= items.sent
+        return bool(read == items.sent)
+
+    pods = Pods(rig, "catalog")
+    for share in ("0/2", "1/2"):
+        pods.start(share)
+    for number in range(ITEMS):
+        items.produce(f"old{number}", f"Film number {number}")
+    pods.until(all_read)
+
+    def ended_under_load() -> bool:
+        items.produce(f"new{len(items.titles)}", f"Car number {len(items.titles)}")
+        return len(pods.ended) >= len(pods.living)
+
+    grow(kafka, catalog.TOPIC)
+    pods.until(ended_under_load)
+    assert pods.ended == [Outdated.exit_code] * len(pods.living)
+    pods.until(all_read)
+    assert partitions_read(rig, "catalog") == AFTER
+
+    # As docs/operations.md says: every item once, some of them changed.
+    for number, (item, title) in enumerate(sorted(items.titles.items())):
+        items.produce(item, f"{title}, restored" if number % 3 == 0 else title)
+    pods.until(all_read)
+    assert any(len(places) > 1 for places in items.partitions.values()), "an item has moved"
+    stored = rig.query("select item_id, title from item where title <> ''")
+    assert sorted(stored) == sorted(items.titles.items())
+    versions = rig.query("select item_id, count(*) from item_version group by item_id")
+    assert {item: count for item, count in versions if item in items.titles} == items.texts
+    assert len(pods.ended) == len(pods.living), "nobody ends again"

@@ -18,6 +18,8 @@ from vane.embedded.folder import Endpoints
 VANE = (sys.executable, "-m", "vane")
 READY_TIMEOUT_S = 180.0
 
+ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Before a command: Linux kills it when the thread that began it ends, however that happens."""
 
 COUNTED = {"VANE_CANARY_INTERVAL_MS": "0"}
 """What tests count is what they sent."""

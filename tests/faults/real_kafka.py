@@ -12,6 +12,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.running import all_pids, parent_of
 from vane.embedded.broker import LOOPBACK, free_port
 from vane.embedded.process import ServerProcess
 from vane.embedded.server import Server
@@ -76,12 +77,12 @@ class RealKafka(Server):
         return LOOPBACK, self._proxied
 
     def pause(self) -> None:
-        """Freeze it."""
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        """Freeze it, not its warden, who is to end it should we end."""
+        self._send(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on."""
-        os.killpg(self.process.pid, signal.SIGCONT)
+        self._send(signal.SIGCONT)
 
     def delete_topic(self, topic: str) -> None:
         """Delete a topic, where it exists, and wait until it is gone."""
@@ -90,6 +91,10 @@ class RealKafka(Server):
             client.delete_topics([topic])[topic].result()
             while topic in client.list_topics(timeout=10).topics:
                 time.sleep(0.05)
+
+    def _send(self, number: signal.Signals) -> None:
+        [server] = (pid for pid in all_pids() if parent_of(pid) == self.process.pid)
+        os.kill(server, number)
 
     def _run(self, program: str, *arguments: str) -> None:
         subprocess.run(

@@ -1,7 +1,6 @@
 """Faults of data: wrong events, wrong rows, sessions that hold what others need, a disk."""
 
 import re
-import subprocess
 
 from psycopg.types.json import Jsonb
 
@@ -9,6 +8,8 @@ from tests.ops.drill.site import PATIENCE_S, UNHEARD_OF, Site
 from tests.ops.drill.traffic import nothing
 from tests.running import wait_until
 from vane.embedded.postgres import BIN
+from vane.embedded.privileges import server_user
+from vane.embedded.process import ServerProcess
 
 DEAD_ROWS = 110_000
 NEXT_TRANSACTION = 1_145 << 20
@@ -137,12 +138,17 @@ def age(site: Site) -> None:
 
 
 def set_next_transaction(site: Site) -> None:
+    """By the server's user: `pg_resetwal` refuses root."""
     data = site.folder / "postgres"
     segment = data / "pg_xact" / f"{NEXT_TRANSACTION >> 20:04X}"
-    segment.write_bytes(bytes(SEGMENT_BYTES))
-    transaction = f"--next-transaction-id={NEXT_TRANSACTION}"
-    command = [str(BIN / "pg_resetwal"), "--force", transaction, str(data)]
-    subprocess.run(command, check=True, capture_output=True)
+    script = f'truncate -s {SEGMENT_BYTES} "$0" && exec "$@"'
+    reset = [str(BIN / "pg_resetwal"), "-f", "-x", str(NEXT_TRANSACTION), str(data)]
+    command = ["/bin/sh", "-c", script, str(segment), *reset]
+    log = site.log("resetwal")
+    process = ServerProcess("resetwal", command, log=log, user=server_user(), dac_override=True)
+    status = process.wait(PATIENCE_S)
+    process.kill()
+    assert status == 0, process.tail()
 
 
 def freeze(site: Site) -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from grafana.generate import RULES
 from tests.ops.drill.pace import duration, shorten
-from tests.running import wait_until
+from tests.running import ENDS_WITH_US, wait_until
 from vane.embedded.broker import LOOPBACK, free_port
 
 BIN = Path(__file__).resolve().parents[3] / "build" / "bin"
@@ -40,6 +40,7 @@ class Prometheus:
 
     def __enter__(self) -> Self:
         command: list[str | Path] = [
+            *ENDS_WITH_US,
             BIN / "prometheus",
             f"--config.file={self.config}",
             f"--storage.tsdb.path={self._folder / 'data'}",

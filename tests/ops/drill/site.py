@@ -21,7 +21,7 @@ from tests.ops.drill.disk import Disk
 from tests.ops.drill.pages import DO, LOOK, ROOT, fill, read_page
 from tests.ops.drill.prometheus import Prometheus
 from tests.ops.drill.traffic import ITEMS, Traffic
-from tests.running import wait_until
+from tests.running import ENDS_WITH_US, wait_until
 from vane.cli.machine import COMPACTED
 from vane.embedded.broker import LOOPBACK, free_port
 from vane.embedded.postgres import BIN, SETTINGS, Postgres
@@ -43,6 +43,8 @@ POSTGRES = {
 PROCESSES = ("catalog", "interactions", "trends", "api", "monitor")
 UNHEARD_OF = "unheard-of"
 """An item that an event names from the beginning, and nobody sends."""
+IN_TIME = ("setpriv", "--pdeathsig", "TERM", "timeout", "-k", "5", f"{PATIENCE_S:.0f}")
+"""Before a command: it ends with all that it began when it takes too long, or when we end."""
 LASTING = ("vane flow", "vane api", "vane monitor")
 """Commands that run until they are ended."""
 
@@ -51,6 +53,7 @@ class Site:
     """Servers, processes, traffic and Prometheus.
 
     Attributes:
+        desk: where commands are carried out: what they write stays here.
         users: who calls the API all the while.
         prometheus: what watches it all.
         followed: alerts whose pages were opened.
@@ -59,6 +62,8 @@ class Site:
 
     def __init__(self, folder: Path, kafka: RealKafka) -> None:
         self.folder, self.kafka = folder, kafka
+        self.desk = folder / "desk"
+        self.desk.mkdir()
         self.postgres = Postgres(folder / "postgres", folder / "pg", folder, settings=POSTGRES)
         self.redis = Redis(folder / "redis", folder)
         self.disk = Disk(folder / "postgres")
@@ -128,10 +133,11 @@ class Site:
 
     def supervise(self, name: str) -> None:
         """A supervisor of flow `name`: it starts its worker again when it ends."""
+        worker = " ".join([*ENDS_WITH_US, "vane", "flow", name])
         with self.log("supervised").open("ab") as output:
             supervisor = subprocess.Popen(
-                ["bash", "-c", f"while true; do vane flow {name}; sleep 0.2; done"],
-                cwd=ROOT,
+                [*ENDS_WITH_US, "bash", "-c", f"while true; do {worker}; sleep 0.2; done"],
+                cwd=self.desk,
                 env=self.environ() | {"VANE_METRICS_PORT": "0"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -155,8 +161,8 @@ class Site:
             command += f" --port {self.ports['vane-api']}"
         with self.log(name).open("ab") as output:
             return subprocess.Popen(
-                ["bash", "-c", f"exec {command}"],
-                cwd=ROOT,
+                [*ENDS_WITH_US, "bash", "-c", f"exec {command}"],
+                cwd=self.desk,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -193,6 +199,7 @@ class Site:
             "PROMETHEUS_URL": self.prometheus.url,
             "PATH": os.pathsep.join([str(self.folder), str(BIN), str(ROOT / "build" / "bin"),
                                      os.environ["PATH"]]),
+            "PYTHONPATH": str(ROOT),
         }  # fmt: skip
         return {**os.environ, **own}
 
@@ -212,13 +219,13 @@ class Site:
                 self.launch(command)
                 continue
             done = subprocess.run(
-                ["bash", "-euo", "pipefail", "-c", command],
-                cwd=ROOT,
+                [*IN_TIME, "bash", "-euo", "pipefail", "-c", command],
+                cwd=self.desk,
                 env=self.environ(),
+                stdin=subprocess.DEVNULL,
                 check=False,
                 capture_output=True,
                 text=True,
-                timeout=PATIENCE_S,
             )
             assert done.returncode == 0, f"{alert}: {command}\n{done.stdout}{done.stderr}"
             yield done.stdout

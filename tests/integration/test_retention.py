@@ -1,5 +1,7 @@
 """Old months of the log go while flows go on: exact before, between and after, rebuilt as well."""
 
+import json
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -8,18 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.support import Worker, add_item, event, unit_vectors
 from tests.trends_log import Process, catch_up
 from vane.audit import audit_all
 from vane.audit_report import Report
+from vane.cli import build_app
 from vane.erase import erase_at
 from vane.errors import Fenced, Unavailable
 from vane.merge import merge_users
 from vane.preference import States
 from vane.rebuild import change_half_lives, rebuild_users
 from vane.retention import retain
-from vane.settings import Settings
+from vane.settings import Settings, variable
 from vane.store import retention as store
 from vane.store.connection import Connection, connect
 from vane.store.export import open_export
@@ -213,6 +217,54 @@ def test_merge_erase_export_and_late_items_beside_it(site: Site) -> None:
     site.check()
     rebuild(site)
     site.check()
+
+
+def tune(site: Site, *options: str) -> str:
+    environ = {
+        variable(name): getattr(site.settings, name) for name in ("database_url", "redis_url")
+    }
+    done = CliRunner().invoke(build_app("tune"), ["tune", *options], env={**os.environ, **environ})
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_tune_learns_from_what_is_left_alone_and_says_what_that_is(site: Site) -> None:
+    for number, vector in enumerate(unit_vectors(40)):
+        add_item(site.connection, f"new-{number}", vector)
+    site.connection.execute(
+        "insert into item (item_id, version) select item_id, version from item_version"
+    )
+    for number in range(40 * len(USERS)):
+        step, user = divmod(number, len(USERS))
+        item, ts = f"new-{(7 * user + step) % 40}", 1.71e9 + number
+        site.logs[0].append(event(8_000 + number, USERS[user], item, action="click", ts=ts))
+    site.worker.drain()
+    catch_up(site.connection)
+    site.age(JULY)
+    assert json.loads(tune(site, "--json"))["log_begins"] is None
+    site.retain(IN_JULY)
+    assert count(site.connection, "interaction where recorded_at = 'epoch'") > 0
+    found = json.loads(tune(site, "--json"))
+    assert found["events"] == count(site.connection, "interaction_2025_07")
+    assert found["after"]["targets"] > 0
+    assert (found["events_from"], found["events_to"]) == days_of(site, "interaction_2025_07")
+    dropped = "The log begins with 2025-07-01: older months were dropped (vane retain)\n"
+    assert dropped in tune(site)
+
+    site.retain(IN_AUGUST)
+    assert tune(site).splitlines() == [
+        "Nothing was activated: no events are left in the log",
+        "The log begins with 2025-08-01: older months were dropped (vane retain)",
+    ]
+
+
+def days_of(site: Site, partition: str) -> tuple[str, str]:
+    row = site.connection.execute(
+        f"select min(ts at time zone 'UTC')::date::text, max(ts at time zone 'UTC')::date::text "
+        f"from {partition}"
+    ).fetchone()
+    assert row is not None
+    return row
 
 
 def test_trends_that_lag_keep_their_months(site: Site) -> None:

@@ -1,6 +1,7 @@
 """`vane tune` and `vane retrain`: learned models from the site's own log."""
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from vane.rehearsal import History, read_history, rehearse
 from vane.settings import Settings
 from vane.store.connection import Connection, connect
 from vane.store.models import publish_model, publish_network, read_model
+from vane.store.retention import history_from
 from vane.study import Study
 
 Events = Annotated[
@@ -85,10 +87,11 @@ def _run(data_dir: DataDir, events: int | None, seed: int, *, anew: bool, as_jso
         active = read_model(connection).model
         study = Study.begin(connection, settings)
         history = read_history(connection, study, events or settings.learning_events_max)
+        begins = history_from(connection)
         model = Model(LinearRanker(FEATURES)) if anew else active
         learner = _replayed(study, history, model, seed, anew=anew, bars=bars)
         split = learner.lists.split()
-        reason = _too_little(history, split, anew=anew)
+        reason = _too_little(history, split, begins, anew=anew)
         verdict = None if reason else _judged(active, learner, split, seed, bars)
         if verdict and verdict.better:
             _activate(connection, settings, verdict, history, anew=anew)
@@ -96,6 +99,8 @@ def _run(data_dir: DataDir, events: int | None, seed: int, *, anew: bool, as_jso
         "activated": bool(verdict and verdict.better),
         "reason": reason or ("better" if verdict and verdict.better else "not better"),
         "events": len(history.events),
+        **_period(history),
+        "log_begins": begins and f"{begins:%Y-%m-%d}",
         "lists": len(split),
         "before": verdict and msgspec.to_builtins(verdict.before),
         "after": verdict and msgspec.to_builtins(verdict.after),
@@ -139,10 +144,21 @@ def _completed(bars: Progress, task: TaskID, count: float) -> None:
     bars.update(task, completed=count)
 
 
-def _too_little(history: History, split: Split, *, anew: bool) -> str:
+def _period(history: History) -> dict[str, str | None]:
+    """Days of the first and the last event."""
+    if not len(history.events):
+        return {"events_from": None, "events_to": None}
+    first, last = (
+        f"{datetime.fromtimestamp(ts_us / 1e6, UTC):%Y-%m-%d}"
+        for ts_us in history.events.ts_us[[0, -1]].tolist()
+    )
+    return {"events_from": first, "events_to": last}
+
+
+def _too_little(history: History, split: Split, begins: datetime | None, *, anew: bool) -> str:
     """Why there is nothing to compare; empty where there is."""
     if not len(history.events):
-        return "the log has no events yet"
+        return "no events are left in the log" if begins else "the log has no events yet"
     needed = LISTS_FOR_LINEAR if anew else LISTS_FOR_NETWORK
     if len(split) < needed:
         return f"too few lists to learn from: {len(split):,} of {needed:,}"
@@ -164,14 +180,19 @@ def _activate(
 
 def _told(found: dict[str, Any]) -> str:
     before, after = found["before"], found["after"]
+    gone = f"The log begins with {found['log_begins']}: older months were dropped (vane retain)"
     if before is None:
-        return f"Nothing was activated: {found['reason']}"
+        lines = [f"Nothing was activated: {found['reason']}"]
+        return "\n".join([*lines, gone] if found["log_begins"] else lines)
     names = {"ndcg_10": "nDCG@10", "hr_10": "hit rate@10", "hr_20": "hit rate@20", "mrr_20": "MRR"}
     lines = [f"{'':12} {'before':>8} {'after':>8}"]
     lines += [f"{said:12} {before[name]:8.4f} {after[name]:8.4f}" for name, said in names.items()]
     lines.append(
         f"on the newest {after['targets']:,} targets, which the fit did not see; "
-        f"{found['lists']:,} lists of {found['events']:,} events in {found['seconds']:.0f} s"
+        f"{found['lists']:,} lists of {found['events']:,} events from {found['events_from']} to "
+        f"{found['events_to']} in {found['seconds']:.0f} s"
     )
+    if found["log_begins"]:
+        lines.append(gone)
     lines.append("Activated" if found["activated"] else "Not better: kept the old model")
     return "\n".join(lines)

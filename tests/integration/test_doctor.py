@@ -1,10 +1,12 @@
 """`vane doctor` on real servers: what is well, what was broken on purpose, what is away."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ from vane.store import doctor
 from vane.store.connection import Connection, connect
 from vane.store.keys import create_key
 
+ROOT = Path(__file__).resolve().parents[2]
 ITEM = "insert into item (item_id, version, title, text_hash, content) values"
 VECTOR = "array_fill(1, array[384])::halfvec(384)"
 TROUBLES = {
@@ -72,6 +75,38 @@ def test_what_was_broken_on_purpose_is_found(site: Settings, connection: Connect
         found[name] = names(site)
     connection.execute("select pg_drop_replication_slot('left')")
     assert {name: seen for name, seen in found.items() if name not in seen} == {}
+
+
+def test_rows_without_a_month_are_moved_by_the_sql_of_the_page(
+    site: Settings, connection: Connection
+) -> None:
+    page = (ROOT / "docs" / "retention.md").read_text(encoding="utf-8")
+    asked, script = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    moving, vacuuming = script.split("commit;\n")
+    connection.execute(
+        "update interaction set recorded_at = "
+        "case when \"offset\" < 20 then '2025-03-31 23:59:59.9+00' else '2025-04-01 00:00+00' end"
+        "::timestamptz"
+    )
+    where = "select tableoid::regclass::text, count(*) from interaction group by 1 order by 1"
+    march, april = ("interaction_2025_03", 20), ("interaction_2025_04", 10)
+    assert connection.execute(where).fetchall() == [("interaction_default", 30)]
+    assert connection.execute(asked).fetchall() == [("2025_03", 20), ("2025_04", 10)]
+
+    connection.execute(f"{moving}commit")
+    connection.execute(vacuuming)
+    assert connection.execute(where).fetchall() == [march, ("interaction_default", 10)]
+    assert "interaction_default" in rows_of_months(site)
+    following = moving.replace("2025-04-01", "2025-05-01").replace("2025-03-01", "2025-04-01")
+    connection.execute(f"{following.replace('2025_03', '2025_04')}commit")
+    assert connection.execute(where).fetchall() == [march, april]
+    assert "interaction_default" not in rows_of_months(site)
+
+
+def rows_of_months(settings: Settings) -> str:
+    """What `vane doctor` says of the partitions of the log."""
+    found = diagnose(look(settings, 0.1)).findings
+    return " ".join(f"{each.says} {each.do}" for each in found if each.check == "vane-months")
 
 
 def test_long_transactions_keys_and_contents_are_read(

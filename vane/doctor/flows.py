@@ -122,7 +122,7 @@ def months(contents: Contents) -> Iterator[Fault]:
         yield warning(
             f"{contents.strays:,} rows of the log, or more, are in interaction_default: their "
             "month has no partition, and they cannot be dropped by month",
-            "move them to a partition of their month at a quiet hour",
+            "move them to a partition of their month at a quiet hour, as docs/retention.md says",
         )
     following = (datetime.now(UTC).date().replace(day=1) + NEXT_MONTH).strftime("interaction_%Y_%m")
     if contents.outcomes and following not in contents.months:
@@ -180,7 +180,7 @@ CHECKS: tuple[Check[Contents], ...] = (
         half_lives,
     ),
     Check("vane-ranker", "it has learned, within the last week", "learning.md", ranker),
-    Check("vane-months", "the log has its monthly partitions", "operations.md", months),
+    Check("vane-months", "the log has its monthly partitions", "retention.md", months),
     Check("vane-keys", "no API key ends within two weeks", "security.md", keys),
     Check("vane-commands", "commands are carried out", "operations.md", commands),
 )

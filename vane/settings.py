@@ -100,7 +100,7 @@ class Settings:
     shutdown_grace_ms: int = _setting(
         2_000, "on SIGTERM `/readyz` says no this long before the API stops listening", 0, 6e5
     )
-    topic_partitions: int = _setting(2, "partitions of the topics that `vane up` creates", 1, 1_000)
+    topic_partitions: int = _setting(8, "partitions of the topics that `vane up` creates", 1, 1_000)
     metrics_port: int = _setting(
         0, "a flow's `/metrics`, the first of a port each with `--processes`; 0: none", 0, 65_500
     )

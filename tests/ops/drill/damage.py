@@ -18,6 +18,7 @@ SEGMENT_BYTES = 1 << 18
 SHARE_OF_CONNECTIONS = 0.9
 WAL_BYTES = 480 << 20
 SLOT = "forgotten"
+HITS = 200
 QUIET = "quiet"
 FORGOTTEN = "report"
 """Name of an application that forgets its connections."""
@@ -69,6 +70,8 @@ def rebuild_user(site: Site) -> None:
 
 
 def break_settings(site: Site) -> None:
+    """After a change by the book: the history has a version to go back to."""
+    site.change_settings({"action_weights": {"like": 2.0}})
     site.query("update setting set version = version + 1, value = %s", Jsonb({"action_weights": 1}))
 
 
@@ -171,6 +174,9 @@ def drop_slot(site: Site) -> None:
 
 
 def scatter_calls(site: Site) -> None:
+    """On a day that had hits."""
+    hits = 'sum(vane_api_cache_total{result="hit"})'
+    wait_until(lambda: site.prometheus.value(f"{hits} > {HITS}"), PATIENCE_S, "no hits")
     site.users.scattered = True
 
 

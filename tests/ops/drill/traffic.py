@@ -69,4 +69,5 @@ class Traffic:
             user = f"reader-{number}-{call}" if self.scattered else f"reader-{number % 2}"
             path = f"/v1/users/{user}/recommendations"
             self._client.get(path, params={"limit": limit})
-        self._client.get(f"/v1/items/i{number % ITEMS}")
+        if not self.scattered:  # an item's answer is a hit, too
+            self._client.get(f"/v1/items/i{number % ITEMS}")

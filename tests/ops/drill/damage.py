@@ -4,6 +4,7 @@ import re
 
 from psycopg.types.json import Jsonb
 
+from tests.ops.drill.pace import expression
 from tests.ops.drill.site import PATIENCE_S, UNHEARD_OF, Site
 from tests.ops.drill.traffic import nothing
 from tests.running import wait_until
@@ -175,8 +176,8 @@ def drop_slot(site: Site) -> None:
 
 def scatter_calls(site: Site) -> None:
     """On a day that had hits."""
-    hits = 'sum(vane_api_cache_total{result="hit"})'
-    wait_until(lambda: site.prometheus.value(f"{hits} > {HITS}"), PATIENCE_S, "no hits")
+    enough = expression(f'sum(increase(vane_api_cache_total{{result="hit"}}[1d])) > {HITS}')
+    wait_until(lambda: site.prometheus.value(enough), PATIENCE_S, "no hits")
     site.users.scattered = True
 
 

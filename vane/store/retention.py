@@ -100,9 +100,8 @@ def lock_slots(connection: Connection) -> dict[LogPartition, dict[str, int]]:
 def write_checkpoint(connection: Connection, before: datetime) -> None:
     """Make the present trends the base of all later ones, in the transaction of `lock_slots`."""
     connection.execute(_SQL["move_starts"])
-    for base in ("trend", "neighbour"):
-        connection.execute(_SQL[f"forget_{base}_base"])
-        connection.execute(_SQL[f"copy_{base}s"])
+    for step in ("forget_trend_base", "copy_trends", "forget_neighbour_base", "copy_neighbours"):
+        connection.execute(_SQL[step])
     connection.execute(_SQL["set_horizon"], {"before": before})
 
 

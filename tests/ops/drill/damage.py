@@ -5,7 +5,7 @@ import re
 from psycopg.types.json import Jsonb
 
 from tests.ops.drill.pace import expression
-from tests.ops.drill.site import PATIENCE_S, UNHEARD_OF, Site
+from tests.ops.drill.site import PATIENCE_S, Site
 from tests.ops.drill.traffic import nothing
 from tests.running import wait_until
 from vane.embedded.postgres import BIN
@@ -23,6 +23,8 @@ HITS = 200
 QUIET = "quiet"
 FORGOTTEN = "report"
 """Name of an application that forgets its connections."""
+UNHEARD_OF = "unheard-of"
+"""An item that nobody sends."""
 
 
 def send_unknown_action(site: Site) -> None:
@@ -47,7 +49,7 @@ def set_clock(site: Site) -> None:
 
 
 def name_unknown_item(site: Site) -> None:
-    """It was sent when the site began: a day of the rules is a minute of the drill."""
+    site.produce("user-interactions", [site.view(0, item_id=UNHEARD_OF)])
     wait_until(lambda: site.query("select 1 from pending"), PATIENCE_S, "it does not wait")
 
 

@@ -140,7 +140,7 @@ def start_rival(site: Site) -> None:
 
 
 def stop_rival(site: Site) -> None:
-    assert "elsewhere" in site.look("VaneFencing")
+    wait_until(lambda: "elsewhere" in site.look("VaneFencing"), PATIENCE_S, "it has one owner")
     site.at_end.pop()()
     site.stop_supervised()
     site.do("VaneFencing")

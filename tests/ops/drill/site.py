@@ -40,9 +40,13 @@ POSTGRES = {
     "min_wal_size": "32MB",
     "max_wal_size": "64MB",
 }
-PROCESSES = ("catalog", "interactions", "trends", "api", "monitor")
-UNHEARD_OF = "unheard-of"
-"""An item that an event names from the beginning, and nobody sends."""
+PROCESSES = {
+    "catalog": "vane flow catalog",
+    "interactions": "vane flow interactions",
+    "trends": "vane flow trends",
+    "api": "vane api",
+    "monitor": "vane monitor",
+}
 IN_TIME = ("setpriv", "--pdeathsig", "TERM", "timeout", "-k", "5", f"{PATIENCE_S:.0f}")
 """Before a command: it ends with all that it began when it takes too long, or when we end."""
 LASTING = ("vane flow", "vane api", "vane monitor")
@@ -92,18 +96,15 @@ class Site:
             migrate(connection)
         topics = dict.fromkeys(("user-interactions", "product-updates", "recommendation-log"), 1)
         create_topics(self.kafka.bootstrap, topics, COMPACTED)
-        for name in PROCESSES:
-            self.launch(f"vane {name}" if name in {"api", "monitor"} else f"vane flow {name}")
+        for command in PROCESSES.values():
+            self.launch(command)
         items = ({"item_id": f"i{n}", "title": f"blue car {n}"} for n in range(ITEMS))
         self.produce("product-updates", items)
-        self.produce("user-interactions", [self.view(0, item_id=UNHEARD_OF)])
         wait_until(self._serves, START_S, "no list")
 
     def close(self) -> None:
         """Kill everything."""
-        for undo in self.at_end:
-            undo()
-        self.stop_supervised()
+        self.undo()
         for process in self.processes.values():
             process.kill()
             process.wait()
@@ -112,6 +113,12 @@ class Site:
         self.disk.close()
         self.redis.stop()
         self.postgres.stop()
+
+    def undo(self) -> None:
+        """End what a fault has begun, where its cure did not come to it."""
+        while self.at_end:
+            self.at_end.pop()()
+        self.stop_supervised()
 
     def launch(self, command: str) -> "subprocess.Popen[bytes]":
         """Run one of Vane's processes in place of the one of its name."""
@@ -122,6 +129,12 @@ class Site:
         process = self._popen(name, command)
         self.processes[name] = process
         return process
+
+    def start_ended(self) -> None:
+        """What a supervisor does: start again what has ended."""
+        for name, command in PROCESSES.items():
+            if self.processes[name].poll() is not None:
+                self.launch(command)
 
     def hold(self, application_name: str) -> Connection:
         """A connection that stays open until the site closes."""

@@ -104,6 +104,9 @@ ROUNDS: dict[str, tuple[Drill, ...]] = {
 }  # fmt: skip
 """Faults that do not disturb each other, by round."""
 
+QUICK = {"an old server", "processes", "lag", "scraping", "Redis", "retention", "sessions"}
+"""Rounds of a few seconds each, which run unasked."""
+
 
 def drilled() -> list[str]:
     """Alerts of all drills, each as often as it occurs."""

@@ -39,7 +39,7 @@ from vane.store.partitions import ensure_log_partitions
 EVENTS_S, REQUESTS_S, COLD_SHARE = 500, 200, 0.05
 POLLERS, READERS = 200, 4
 SETTLE_S = 30.0
-PARTITIONS = 2
+PARTITIONS = 8
 TICK_S = 0.005
 MISSES = re.compile(r'^vane_api_cache_total\{[^}]*result="miss"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
 

@@ -139,7 +139,7 @@ POSTGRES_WAITING = Gauge(
 POSTGRES_FROZEN = Gauge(
     name="vane_postgres_wraparound_ratio",
     unit="count",
-    meaning="Age of the oldest transaction id as a share of what forces a shutdown, 2^31.",
+    meaning="Age of the server's oldest transaction id as a share of what forces a shutdown, 2^31.",
     processes=MONITOR,
 )
 REDIS_MEMORY = Gauge(

@@ -84,8 +84,7 @@ from pg_stat_user_indexes where indexrelname = 'item_content' and schemaname = c
 select xact_commit, xact_rollback, blks_hit, blks_read, deadlocks,
        pg_database_size(datid) as bytes,
        pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint as wal_bytes,
-       (select age(datfrozenxid) / 2147483648.0 from pg_database where datname = current_database())::float8
-           as wraparound,
+       (select max(age(datfrozenxid)) / 2147483648.0 from pg_database)::float8 as wraparound,
        current_setting('max_connections')::int as connections_max
 from pg_stat_database where datname = current_database();
 

@@ -15,6 +15,7 @@ from schemas.events import RecommendationLog
 from tests.browser.conftest import OpenPage, OwnApi
 from tests.browser.test_feed import cards
 from tests.running import RunningUp, wait_until
+from vane.settings import Settings
 
 EMPTY = "/livez"
 """A page of the site on which nothing runs."""
@@ -174,7 +175,7 @@ def seen_by(up: RunningUp, user: str) -> list[RecommendationLog]:
         }
     )
     found = []
-    for partition in range(2):
+    for partition in range(Settings().topic_partitions):
         consumer.assign([TopicPartition("recommendation-log", partition, 0)])
         while (message := consumer.poll(5)) is not None and not message.error():
             if message.key() == user.encode():

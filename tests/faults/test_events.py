@@ -164,7 +164,7 @@ def test_a_trap_of_json(rig: Rig) -> None:
     for number, raw in enumerate(
         (
             b"[" * 100_000,
-            b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+            b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
             "\ufeff".encode() + good,
             good.decode().encode("utf-16"),
             good[:-1],

@@ -86,7 +86,7 @@ def assert_exact(connection: Connection) -> None:
 
 
 GOOD = event("good")
-TOO_DEEP = b'{"a":' * 5_000 + b"1" + b"}" * 5_000
+TOO_DEEP = b'{"a":' * 100_000 + b"1" + b"}" * 100_000
 BAD: list[tuple[bytes | None, str, str]] = [
     (b"\x00\xff garbage", "$", "not JSON"),
     (b"", "$", "not JSON"),

@@ -14,6 +14,7 @@ from tests.running import VANE, RunningUp, lives, wait_until
 from vane.embedded.postgres import Postgres
 from vane.embedded.sockets import socket_folder
 from vane.kafka_admin import describe_topic
+from vane.settings import Settings
 
 PASSED = "select coalesce(sum(next_offset), 0) from stream_position where flow = 'interactions'"
 
@@ -54,7 +55,8 @@ def test_serves_and_creates_the_topics(vane_up: RunningUp) -> None:
         topic: len(describe_topic(endpoints.kafka, topic)[1])
         for topic in ("user-interactions", "product-updates", "admin-commands")
     }
-    assert partitions == {"user-interactions": 2, "product-updates": 2, "admin-commands": 1}
+    wide = Settings().topic_partitions
+    assert partitions == {"user-interactions": wide, "product-updates": wide, "admin-commands": 1}
 
 
 def test_commands_find_it_and_the_environment_wins(vane_up: RunningUp) -> None:

@@ -265,7 +265,7 @@ def test_a_consistent_database_is_verified(world: Connection, verify: Verify) ->
     assert (report.users, report.events, report.trend_items) == (4, len(ROWS), 4)
     assert report.partitions == 1
     assert 0 < report.worst_user_error < 1
-    assert 0 < report.worst_trend_error < 1
+    assert 0 <= report.worst_trend_error < 1  # Python 3.12 has met them to the last bit
     assert verify()[1].endswith("everything agrees\n")
 
 

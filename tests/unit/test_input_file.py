@@ -109,7 +109,7 @@ def test_derived_ids_are_stable_and_tell_equal_events_apart(tmp_path: Path) -> N
         ('{"item_id": "a"}\n{"item_id": "b"\n', 2, "$"),
         ('{"item_id": "a"}\n\n[1]\n', 3, "$"),
         ('{"item_id": "a"}\n{"title": "b"}\n', 2, "item_id"),
-        ('{"item_id": "a", "x": ' + "[" * 5_000 + "]" * 5_000 + "}", 1, "$"),
+        ('{"item_id": "a", "x": ' + "[" * 100_000 + "]" * 100_000 + "}", 1, "$"),
         ('{"item_id": "a"}\n{"item_id": 7}\n', 2, "item_id"),
         ('{"item_id": "a", "description": "' + "x" * BYTES_MAX + '"}', 1, "$"),
         (b'{"item_id": "a"}\n{"item_id": "\xff"}\n', 2, "$"),

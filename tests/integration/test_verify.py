@@ -258,6 +258,8 @@ def verify(
 
 
 def test_a_consistent_database_is_verified(world: Connection, verify: Verify) -> None:
+    # Sums may agree to the last bit: so they differ, by far less than what is allowed.
+    world.execute("update item_trend set heat_7d = heat_7d * (1 + 1e-15::float8)")
     status, output = verify("--json")
     report = msgspec.json.decode(output, type=Report)
     assert report.listed == []
@@ -265,7 +267,7 @@ def test_a_consistent_database_is_verified(world: Connection, verify: Verify) ->
     assert (report.users, report.events, report.trend_items) == (4, len(ROWS), 4)
     assert report.partitions == 1
     assert 0 < report.worst_user_error < 1
-    assert 0 <= report.worst_trend_error < 1  # Python 3.12 has met them to the last bit
+    assert 0 < report.worst_trend_error < 1
     assert verify()[1].endswith("everything agrees\n")
 
 

@@ -84,7 +84,7 @@ def test_events_grow_from_4_to_8_partitions_under_load_and_then_from_2_to_4_shar
     for share in shares:
         pods.start(share)
     rig.load.produce(EVENTS)
-    rig.wait_passed(EVENTS // 2)
+    pods.until(lambda: partitions_read(rig, "interactions") == BEFORE)
 
     grow(kafka, TOPIC)
     rig.load.widen(AFTER)

@@ -2,8 +2,8 @@
 
 Every event is paired with the newest items of its user's history, see `vane.pairs`.
 
-The *row* of an item holds its neighbours with these four weights. Rows are kept as one sorted array
-of pairs; new pairs wait in a buffer and are merged in when it is full. All sums commute, so cutting
+The *row* of an item holds its neighbours with these four weights. Rows are kept as sorted pairs in
+blocks; new pairs of a block wait and are merged in when they are many. All sums commute, so cutting
 into batches and order do not matter.
 
 Error. A row that grows beyond `HELD_MAX` neighbours is cut to half of it, a stored one has at most
@@ -17,6 +17,7 @@ that each cut took, so of every pair, whether listed or not,
 import numpy as np
 from numpy.typing import NDArray
 
+from vane.pair_blocks import BLOCK_BITS, Block, by_block
 from vane.pairs import HALF_LIVES_US, KINDS, NEXT, Increments, Rows
 from vane.preference import NEVER_US
 
@@ -30,8 +31,8 @@ NEIGHBOURS_MAX = 200
 HELD_MAX = 600
 """Neighbours of a row in memory; beyond, the weaker half goes."""
 
-BUFFER_PAIRS = 1_000_000
-"""New pairs that wait to be merged."""
+BUFFER_PAIRS = 100_000
+"""New pairs that wait to be merged into a block, or half of those that it has."""
 
 SPAN_HALF_LIVES = 40.0
 """Weights are held as of a time of their row that lags at most this far: 2^40 fits a float32."""
@@ -45,21 +46,20 @@ class Covisitation:
     """
 
     def __init__(self) -> None:
-        self._keys = np.zeros(0, np.int64)  # row << 32 | neighbour, ascending
-        self._weights = np.zeros((0, KINDS), np.float32)
+        self._blocks = [Block(0)]
+        self._held = 0  # pairs merged into them
+        self._waiting = 0  # pairs to be merged
         self._base_us = np.zeros(0, np.int64)  # as of which a row's sums are held
         self._as_of_us = np.zeros(0, np.int64)
         self._mass = np.zeros((0, KINDS))
         self._lost = np.zeros((0, KINDS))
         self._loaded = np.zeros(0, np.bool_)
         self._dirty = np.zeros(0, np.bool_)
-        self._buffer: list[tuple[Ints, Ints, Doubles, Doubles]] = []
-        self._buffered = 0
 
     @property
     def pairs(self) -> int:
         """Pairs in memory, buffered ones included."""
-        return len(self._keys) + self._buffered
+        return self._held + self._waiting
 
     @property
     def dirty(self) -> Ints:
@@ -83,11 +83,19 @@ class Covisitation:
         self._touch(added.row, added.ts_us)
         leaving = added.next > 0
         self._add_mass(added.row[leaving], added.ts_us[leaving], added.next[leaving], NEXT)
-        keys = added.row << 32 | added.neighbour
-        self._buffer.append((keys, added.ts_us, added.together, added.next))
-        self._buffered += len(keys)
-        if self._buffered >= max(BUFFER_PAIRS, len(self._keys) // 2):
-            self.merge()
+        columns = (
+            added.row << 32 | added.neighbour,
+            added.ts_us,
+            added.together.astype(np.float32),
+            added.next.astype(np.float32),
+        )
+        self._waiting += len(added.row)
+        for number, part in by_block(added.row):
+            block = self._blocks[number]
+            block.waiting.append([column[part] for column in columns])
+            block.waits += len(part)
+            if block.waits >= max(BUFFER_PAIRS, len(block.keys) // 2):
+                self._merge(block)
 
     def load(self, rows: Rows) -> None:
         """Add what is stored of rows."""
@@ -100,7 +108,9 @@ class Covisitation:
         order = np.argsort(keys)
         weights = rows.weights * np.repeat(scale, rows.counts, axis=0)
         self.merge()
-        self._insert(keys[order], weights[order].astype(np.float32))
+        keys, weights = keys[order], weights[order].astype(np.float32)
+        for number, part in by_block(keys >> 32):
+            self._insert(self._blocks[number], keys[part], weights[part])
         self._loaded[rows.items] = True
 
     def mark_loaded(self, items: Ints) -> None:
@@ -114,22 +124,20 @@ class Covisitation:
     def rows(self, items: Ints) -> Rows:
         """These rows as they are to be stored, strongest neighbours first; `items` ascend."""
         self.merge()
-        at, counts = self._ranges(items)
-        row = np.repeat(np.arange(len(items)), counts)
-        at, place = at[_strongest_first(self._weights[at], counts)], _places(counts)
-        kept = place < NEIGHBOURS_MAX
+        parts = [self._part(number, items[part]) for number, part in by_block(items)]
+        parts = parts or [self._part(0, items)]
+        counts, neighbours, weights, cut = (
+            np.concatenate(columns) for columns in zip(*parts, strict=True)
+        )
         scale = 1.0 / self._scale(items, self._as_of_us[items])
-        lost = self._lost[items].copy()
-        cut = np.zeros_like(lost)
-        np.maximum.at(cut, row[~kept], self._weights[at[~kept]])
         return Rows(
             items=items,
             as_of_us=self._as_of_us[items],
             mass=self._mass[items] * scale,
-            lost=(lost + cut) * scale,
-            counts=np.minimum(counts, NEIGHBOURS_MAX),
-            neighbours=self._keys[at[kept]] & 0xFFFF_FFFF,
-            weights=(self._weights[at[kept]] * scale[row[kept]]).astype(np.float32),
+            lost=(self._lost[items] + cut) * scale,
+            counts=counts,
+            neighbours=neighbours,
+            weights=weights,
         )
 
     def evict(self, pairs_max: int) -> None:
@@ -138,74 +146,59 @@ class Covisitation:
         What a row holds beyond its stored neighbours goes, too.
         """
         self.merge()
-        if len(self._keys) <= pairs_max:
+        if self._held <= pairs_max:
             return
-        rows, counts = np.unique(self._keys >> 32, return_counts=True)
+        counts = np.concatenate([block.counts() for block in self._blocks])
+        rows = np.flatnonzero(counts)
         newest = np.argsort(-self._as_of_us[rows], kind="stable")
-        gone = rows[newest[np.cumsum(counts[newest]) > pairs_max]]
-        stays = ~np.isin(self._keys >> 32, gone)
-        self._keep(stays)
+        gone = np.sort(rows[newest[np.cumsum(counts[rows[newest]]) > pairs_max]])
+        for number, part in by_block(gone):
+            self._blocks[number].forget(gone[part])
+        self._held -= int(counts[gone].sum())
         self._forget(gone)
 
     def merge(self) -> None:
-        """Bring the buffered pairs into the rows."""
-        if not self._buffer:
-            return
-        columns = [np.concatenate(column) for column in zip(*self._buffer, strict=True)]
-        self._buffer.clear()
-        self._buffered = 0
-        keys, ts_us, together, follows = columns
-        order = np.argsort(keys)
-        keys = keys[order]
-        first = np.concatenate([[True], keys[1:] != keys[:-1]])
+        """Bring the waiting pairs into the rows."""
+        for block in self._blocks:
+            if block.waits:
+                self._merge(block)
+
+    def _merge(self, block: Block) -> None:
+        columns = [np.concatenate(column) for column in zip(*block.waiting, strict=True)]
+        self._waiting -= block.waits
+        block.waiting.clear()
+        block.waits = 0
+        order = np.argsort(columns[0])
+        keys, ts_us, together, follows = (column[order] for column in columns)
+        first = np.append([True], keys[1:] != keys[:-1])
         group = np.cumsum(first) - 1
-        age = (ts_us - self._base_us[columns[0] >> 32])[order]
-        together, follows = together[order], follows[order]
+        age = ts_us - self._base_us[keys >> 32]
         sums = np.empty((int(group[-1]) + 1, KINDS), np.float32)
         for kind, half_life_us in enumerate(HALF_LIVES_US):
             terms = follows if kind == NEXT else together
             sums[:, kind] = np.bincount(group, terms * np.exp2(age / half_life_us))
-        self._insert(keys[first], sums)
+        self._insert(block, keys[first], sums)
 
-    def _insert(self, keys: Ints, weights: Floats) -> None:
-        """Add weights, as of their rows' base, to pairs; `keys` ascend, each once."""
-        at = np.searchsorted(self._keys, keys)
-        known = np.zeros(len(keys), np.bool_)
-        inside = at < len(self._keys)
-        known[inside] = self._keys[at[inside]] == keys[inside]
-        self._weights[at[known]] += weights[known]
-        new = ~known
-        if new.any():
-            places = at[new] + np.arange(int(new.sum()))
-            total = len(self._keys) + len(places)
-            old = np.ones(total, np.bool_)
-            old[places] = False
-            merged_keys = np.empty(total, np.int64)
-            merged_keys[places], merged_keys[old] = keys[new], self._keys
-            merged = np.empty((total, KINDS), np.float32)
-            merged[places] = weights[new]
-            _cells(merged)[old] = _cells(self._weights)
-            self._keys, self._weights = merged_keys, merged
-            self._cut(keys[new] >> 32)
+    def _insert(self, block: Block, keys: Ints, weights: Floats) -> None:
+        """Add weights, as of their rows' base, to a block, and halve rows that are too long."""
+        before = len(block.keys)
+        block.add(keys, weights)
+        long = block.longer_than(HELD_MAX)
+        if len(long):
+            self._lost[long] += block.cut(long, HELD_MAX // 2)
+        self._held += len(block.keys) - before
 
-    def _cut(self, grown: Ints) -> None:
-        """Halve the rows of these that have become too long."""
-        rows = np.unique(grown)
-        low = np.searchsorted(self._keys, rows << 32)
-        high = np.searchsorted(self._keys, (rows + 1) << 32)
-        long = rows[high - low > HELD_MAX]
-        if not len(long):
-            return
-        at, counts = self._ranges(long)
-        row = np.repeat(np.arange(len(long)), counts)
-        order = _strongest_first(self._weights[at], counts)
-        weak = order[_places(counts) >= HELD_MAX // 2]
-        cut = np.zeros((len(long), KINDS))
-        np.maximum.at(cut, row[weak], self._weights[at[weak]])
-        self._lost[long] += cut
-        stays = np.ones(len(self._keys), np.bool_)
-        stays[at[weak]] = False
-        self._keep(stays)
+    def _part(self, number: int, rows: Ints) -> tuple[Ints, Ints, Floats, Floats]:
+        """Counts, neighbours, weights and cut of rows of one block, as they are to be stored."""
+        block = self._blocks[number]
+        at, counts, cut = block.strongest(rows, NEIGHBOURS_MAX)
+        scale = np.repeat(1.0 / self._scale(rows, self._as_of_us[rows]), counts, axis=0)
+        return (
+            counts,
+            block.keys[at] & 0xFFFF_FFFF,
+            (block.weights[at] * scale).astype(np.float32),
+            cut,
+        )
 
     def _touch(self, rows: Ints, ts_us: Ints) -> None:
         """Note events of rows: grow the columns, raise the times, move bases that lag too far."""
@@ -228,8 +221,8 @@ class Covisitation:
         left = np.exp2(-age[:, None] / HALF_LIVES_US)
         self._mass[rows] *= left
         self._lost[rows] *= left
-        at, counts = self._ranges(rows)
-        self._weights[at] *= np.repeat(left, counts, axis=0).astype(np.float32)
+        for number, part in by_block(rows):
+            self._blocks[number].scale(rows[part], left[part].astype(np.float32))
         self._base_us[rows] = self._as_of_us[rows]
 
     def _scale(self, rows: Ints, ts_us: Ints) -> Doubles:
@@ -240,16 +233,6 @@ class Covisitation:
     def _add_mass(self, rows: Ints, ts_us: Ints, shares: Doubles, kind: int) -> None:
         age = ts_us - self._base_us[rows]
         np.add.at(self._mass[:, kind], rows, shares * np.exp2(age / HALF_LIVES_US[kind]))
-
-    def _ranges(self, rows: Ints) -> tuple[Ints, Ints]:
-        """Where the pairs of these rows are, one row after the other, and how many each has."""
-        low = np.searchsorted(self._keys, rows << 32)
-        counts = np.searchsorted(self._keys, (rows + 1) << 32) - low
-        return np.repeat(low, counts) + _places(counts), counts
-
-    def _keep(self, stays: NDArray[np.bool_]) -> None:
-        self._keys = self._keys[stays]
-        self._weights = _cells(self._weights)[stays].view(np.float32).reshape(-1, KINDS)
 
     def _forget(self, rows: Ints) -> None:
         for column, nothing in (
@@ -269,27 +252,4 @@ class Covisitation:
             grown[:known] = column
             setattr(self, name, grown)
         self._base_us[known:] = self._as_of_us[known:] = NEVER_US
-
-
-def _places(counts: Ints) -> Ints:
-    """0, 1, 2, … within each of consecutive groups."""
-    starts = np.cumsum(counts) - counts
-    return np.asarray(np.arange(int(counts.sum())) - np.repeat(starts, counts))
-
-
-def _strongest_first(weights: Floats, counts: Ints) -> Ints:
-    """Sorts pairs within their rows by the largest share of the row's maximum over the kinds."""
-    filled = counts[counts > 0]
-    if not len(filled):
-        return counts[:0]
-    top = np.maximum.reduceat(weights, np.cumsum(filled) - filled, axis=0)
-    top[top == 0] = 1.0
-    share = (weights / np.repeat(top, filled, axis=0)).max(axis=1)
-    row = np.repeat(np.arange(len(filled)), filled)
-    # The bits of positive floats sort as the floats do: one integer sort for both.
-    return np.argsort(row << 32 | (0x7FFF_FFFF - share.view(np.int32).astype(np.int64)))
-
-
-def _cells(weights: Floats) -> NDArray[np.complex128]:
-    """The four weights of each pair as one value, which numpy moves at once."""
-    return weights.view(np.complex128)[:, 0]
+        self._blocks += map(Block, range(len(self._blocks), (size >> BLOCK_BITS) + 1))

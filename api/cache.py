@@ -55,6 +55,7 @@ class Answer(NamedTuple):
 class _Entry:
     answer: Answer
     filled_s: float
+    aged_from_s: float
     dropped: bool = False
 
 
@@ -73,11 +74,13 @@ class Cache:
         entries_max: 0 keeps nothing.
         ttl_s: an answer is served this long without a hint.
         clock: seconds, monotonic.
+        ages: seconds that `ttl_s` is counted in, see `Knowledge.ages_s`.
     """
 
     entries_max: int
     ttl_s: float
     clock: Callable[[], float] = time.monotonic
+    ages: Callable[[], float] = time.monotonic
     floors_max: int = FLOORS_MAX
     listeners: list[Callable[[Key, Answer], None]] = field(default_factory=list)
     _entries: OrderedDict[Key, _Entry] = field(default_factory=OrderedDict)
@@ -89,7 +92,7 @@ class Cache:
     def get(self, key: Key) -> Answer | None:
         """The answer, if it is fresh."""
         entry = self._entries.get(key)
-        if entry is None or entry.dropped or self.clock() - entry.filled_s > self.ttl_s:
+        if entry is None or entry.dropped or self.ages() - entry.aged_from_s > self.ttl_s:
             return None
         self._entries.move_to_end(key)
         return entry.answer
@@ -110,7 +113,7 @@ class Cache:
         if overtaken or ticket < self._refused_before or self._has_newer(key, answer):
             return False
         self._remove(key)
-        self._entries[key] = _Entry(answer, self.clock())
+        self._entries[key] = _Entry(answer, self.clock(), self.ages())
         for subject in answer.subjects:
             self._keys.setdefault(subject, set()).add(key)
         while len(self._entries) > self.entries_max:

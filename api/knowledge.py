@@ -88,6 +88,13 @@ class Knowledge:
         """The moment that is served: of the wall clock, or the time of the newest event."""
         return self.newest_us if self._by_event_clock else time.time_ns() // 1_000
 
+    def ages_s(self) -> float:
+        """Seconds in which what is kept grows old.
+
+        By the clock of the events theirs count as well: in a replay an hour of them is a moment.
+        """
+        return time.monotonic() + (self.newest_us / 1e6 if self._by_event_clock else 0.0)
+
     async def follow(self) -> None:
         """Keep in step, for ever."""
         while True:

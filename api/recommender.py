@@ -149,7 +149,7 @@ class Recommender:
         store.scans = self.meter.scans
         self.on_list: OnList | None = None
         self._turns = asyncio.Semaphore(AT_A_TIME)
-        self._shelf = Shelf(knowledge.table, self.meter.lookups)
+        self._shelf = Shelf(knowledge.table, self.meter.lookups, knowledge.ages_s)
         knowledge.listeners.append(self._changed)
 
     async def shelf(self) -> Shelf:
@@ -275,7 +275,7 @@ class Recommender:
 
     def _changed(self, items: Sequence[str] | None) -> None:
         if items is None:
-            self._shelf = Shelf(self.knowledge.table, self.meter.lookups)
+            self._shelf = Shelf(self.knowledge.table, self.meter.lookups, self.knowledge.ages_s)
         else:
             self._shelf.changed(items)
 

@@ -236,11 +236,13 @@ async def open_services(settings: Settings, callers: Callers) -> AsyncIterator[S
     async with open_store(settings, "vane api") as store, contextlib.AsyncExitStack() as stack:
         events = EventLog(settings)
         stack.push_async_callback(events.close)
+        knowledge = Knowledge(settings, "vane api")
+        ttl_s = settings.cache_ttl_ms / 1e3
         services = Services(
             settings=settings,
             store=store,
-            knowledge=Knowledge(settings, "vane api"),
-            cache=Cache(settings.cache_entries, settings.cache_ttl_ms / 1e3),
+            knowledge=knowledge,
+            cache=Cache(settings.cache_entries, ttl_s, ages=knowledge.ages_s),
             callers=callers,
             events=events,
             subscription=Subscription(settings.redis_url),

@@ -60,7 +60,7 @@ class Shelf:
         lookups: Mapping[str, Lookups],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Args: the items, counters of what was found in memory, seconds."""
+        """Args: the items, counters of what was found in memory, seconds as `Knowledge.ages_s`."""
         self.table, self._lookups = table, lookups
         self.contents = Contents(table, lookups["contents"])
         self.details = Details(lookups["details"])

@@ -19,7 +19,7 @@ def an_answer(version: int | None = 1, *subjects: str) -> Answer:
 
 def test_an_answer_lives_for_its_time() -> None:
     clock = Clock()
-    cache = Cache(10, ttl_s=5.0, clock=clock)
+    cache = Cache(10, ttl_s=5.0, clock=clock, ages=clock)
     assert cache.put(KEY, an_answer(), cache.begin())
     clock.now = 5.0
     assert cache.get(KEY) is not None

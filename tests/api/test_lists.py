@@ -172,6 +172,38 @@ def test_by_the_clock_of_the_events_now_is_the_newest_one(
     assert shown[ever][day] == pytest.approx(0.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("clock", ["wall", "event"])
+def test_by_the_clock_of_the_events_what_is_kept_grows_old_with_them(
+    api_settings: Settings, seed: Seed, clock: str
+) -> None:
+    """Answers and neighbour rows, when an hour of the log has passed in a moment."""
+    kept = clock == "wall"
+    cars = seed.items(12)
+    seed.user("ada", cars[:1])
+    seed.neighbours(cars[0], {cars[5]: 4.0})
+    seed.trend(cars[4], 1.0)
+    seed.connection.execute("update item_trend set last_ts = %s", [NOW])
+    with running(replace(api_settings, clock=clock)) as api:  # type: ignore[arg-type]
+
+        def together() -> list[int]:
+            moment = api.services.recommender.moment("ada", Query())
+            found = asyncio.run_coroutine_threadsafe(moment, api.loop).result(10)
+            values = found.sources.values[:, SOURCES.index("together")]
+            numbers = found.sources.numbers[values > 0]
+            return [int(found.shelf.table.ids[number].split("-")[1]) for number in numbers]
+
+        before = listed(api, "ada")
+        assert together() == [5]
+        seed.connection.execute("update item_neighbour set neighbours = %s", [[cars[6]]])
+        later = NOW + timedelta(hours=1)
+        seed.connection.execute(
+            "update item_trend set last_ts = %s, changed_xid = pg_current_xact_id()", [later]
+        )
+        api.sync()
+        assert (together() == [5]) is kept
+        assert (listed(api, "ada").request_id == before.request_id) is kept
+
+
 def test_another_model_serves_without_a_restart(api: Api, seed: Seed) -> None:
     bare = textless(seed, 30)
     first = listed(api, "nobody")

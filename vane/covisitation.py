@@ -141,20 +141,25 @@ class Covisitation:
         )
 
     def evict(self, pairs_max: int) -> None:
-        """Forget the rows that changed longest ago, all of them stored, until few pairs are left.
+        """Make room, with everything stored: rows that changed longest ago go first.
 
-        What a row holds beyond its stored neighbours goes, too.
+        What they hold beyond their stored neighbours goes, and if that is not enough whole rows.
         """
         self.merge()
         if self._held <= pairs_max:
             return
         counts = np.concatenate([block.counts() for block in self._blocks])
         rows = np.flatnonzero(counts)
-        newest = np.argsort(-self._as_of_us[rows], kind="stable")
-        gone = np.sort(rows[newest[np.cumsum(counts[rows[newest]]) > pairs_max]])
+        rows = rows[np.argsort(-self._as_of_us[rows], kind="stable")]
+        stored = np.minimum(counts[rows], NEIGHBOURS_MAX)
+        beyond = np.cumsum(counts[rows] - stored) + stored.sum() > pairs_max
+        cut = np.sort(rows[beyond & (counts[rows] > NEIGHBOURS_MAX)])
+        gone = np.sort(rows[np.cumsum(stored) > pairs_max])
+        for number, part in by_block(cut):
+            self._lost[cut[part]] += self._blocks[number].cut(cut[part], NEIGHBOURS_MAX)
         for number, part in by_block(gone):
             self._blocks[number].forget(gone[part])
-        self._held -= int(counts[gone].sum())
+        self._held = sum(len(block.keys) for block in self._blocks)
         self._forget(gone)
 
     def merge(self) -> None:

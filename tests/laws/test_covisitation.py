@@ -165,3 +165,19 @@ def test_memory_is_bounded_and_rows_that_changed_longest_ago_go_first() -> None:
     gone = state.unloaded()
     oldest = np.sort(before.as_of_us)[: len(gone) // 2]
     assert set(before.items[before.as_of_us <= oldest[-1]].tolist()) <= set(gone.tolist())
+
+
+def test_making_room_first_takes_what_rows_hold_beyond_the_stored_neighbours() -> None:
+    users, acts = some_log((2, 2_000, 20, 12_000, 30, True))
+    acts["item"][::8] = np.arange(1_500) % 20
+    acts["weight"] = np.random.default_rng(2).uniform(1, 8, len(acts))
+    state, histories = Covisitation(), Histories[int](PLENTY)
+    feed(state, histories.look_back(users, acts), acts)
+    before = state.rows(state.dirty)
+    held = state.pairs
+    state.evict(pairs_max=int(before.counts.sum()))
+    assert state.pairs <= before.counts.sum() < held
+    after = state.rows(before.items)
+    assert after.counts.tolist() == before.counts.tolist()
+    np.testing.assert_array_equal(as_dense(after, 2_000), as_dense(before, 2_000))
+    np.testing.assert_allclose(after.lost, before.lost, rtol=1e-12)

@@ -84,9 +84,13 @@ def _copy_data(rows: Rows, ids: Sequence[str]) -> bytes:
 
 def _cells(neighbours: Ints, ids: Sequence[str]) -> list[bytes]:
     """The id of each neighbour as an element of an array; each is encoded once."""
-    numbers, place = np.unique(neighbours, return_inverse=True)
-    cells = binary.text([ids[number] for number in numbers.tolist()])
-    return [cells[at] for at in place.tolist()]
+    place = np.zeros(len(ids), np.int64)
+    place[neighbours] = 1
+    numbers = np.flatnonzero(place)
+    place[numbers] = np.arange(len(numbers))
+    cells = np.array(binary.text([ids[number] for number in numbers.tolist()]), object)
+    found: list[bytes] = cells[place[neighbours]].tolist()
+    return found
 
 
 def _doubles(values: NDArray[np.float64]) -> list[bytes]:

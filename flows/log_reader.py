@@ -22,7 +22,7 @@ from vane.store.slot_log import (
     slot_flow,
 )
 
-BATCH_OFFSETS_MAX = 50_000
+BATCH_OFFSETS_MAX = 100_000
 """Offsets of the log that one batch takes, all partitions together."""
 
 Ints = NDArray[np.int64]

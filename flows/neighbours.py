@@ -24,16 +24,25 @@ Ints = NDArray[np.int64]
 FLUSH_EVERY = 10
 """Flushes of popularity for each one of neighbours."""
 
+FLUSH_PAUSE = 4.0
+"""The next flush waits at least this many times as long as the last one took,"""
+
+INTERVALS_MAX = 10
+"""but not longer than this many intervals."""
+
 FEW_ROWS = 100
 """So few rows are flushed at once, with the popularity, when there is nothing more to read."""
 
-PAIRS_MAX = 3_000_000
-"""Pairs in memory after a flush: 24 bytes each, and as much again while they are sorted."""
+PAIRS_MAX = 6_000_000
+"""Pairs in memory after a flush, 24 bytes each."""
 
-UNFLUSHED_PAIRS_MAX = 6_000_000
+UNFLUSHED_PAIRS_MAX = 12_000_000
 """With more pairs in memory, a flush comes sooner."""
 
-FLUSH_ROWS = 10_000
+ADDED_PAIRS = 200_000
+"""Pairs of a batch, each of two rows, that are added at once."""
+
+FLUSH_ROWS = 2_000
 """Rows read or written by one statement of a flush."""
 
 ITEMS_MAX = 2_000_000
@@ -87,7 +96,7 @@ class Neighbours:
         Raises:
             Fenced: another worker owns a slot; nothing is written.
         """
-        dirty = self._pairs.dirty
+        dirty, started = self._pairs.dirty, self._clock()
         with translated(), self._connection.transaction():
             advance_slots(self._connection, list(self._steps.values()))
             self._load(self._pairs.unloaded())
@@ -97,8 +106,10 @@ class Neighbours:
         self._pairs.mark_stored()
         self._steps.clear()
         self.flushed = self._newest
-        self._due_s = self._clock() + self._interval_s
         self._make_room()
+        ended = self._clock()
+        pause_s = max(self._interval_s, FLUSH_PAUSE * (ended - started))
+        self._due_s = ended + min(pause_s, INTERVALS_MAX * self._interval_s)
         return len(dirty)
 
     def _load(self, unloaded: Ints) -> None:
@@ -115,9 +126,11 @@ class Neighbours:
         ts_us = piece.rows.ts_us[seen.positive]
         fresh = piece.fresh(NEIGHBOURS)[seen.positive] & (seen.look.counted > 0)
         self._pairs.add_mass(seen.items[fresh], ts_us[fresh], seen.look.counted[fresh])
-        added = increments(seen.items, ts_us, seen.look)
-        mine = offsets[added.event] >= lacked[numbers.slots(added.row)]
-        self._pairs.add(added.take(np.asarray(mine & (added.together > 0))))
+        for low in range(0, len(seen.look.event), ADDED_PAIRS):
+            look = seen.look.part(slice(low, low + ADDED_PAIRS))
+            added = increments(seen.items, ts_us, look)
+            mine = offsets[added.event] >= lacked[numbers.slots(added.row)]
+            self._pairs.add(added.take(np.asarray(mine & (added.together > 0))))
 
     def _make_room(self) -> None:
         if len(self._observer.numbers) > ITEMS_MAX:

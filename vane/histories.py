@@ -64,6 +64,11 @@ class LookBack:
     other: Ints  # (m,) number of the earlier item
     place: Ints  # (m,) 0 for the newest of the window
 
+    def part(self, pairs: slice) -> "LookBack":
+        """The same events with these of their pairs alone."""
+        columns = (self.event[pairs], self.other[pairs], self.place[pairs])
+        return LookBack(self.counted, self.earlier, *columns)
+
 
 class Histories(Generic[_Key]):
     """The newest events of the users met last, within a limit of memory.

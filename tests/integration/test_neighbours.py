@@ -1,7 +1,7 @@
 """Neighbours on real PostgreSQL: equal to a batch recomputation, whatever happens on the way."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -17,14 +17,18 @@ import flows.neighbours
 import vane.covisitation
 from flows.kafka import Share
 from flows.log_reader import Batch
+from flows.look_back import Observer
 from flows.meter import FlowMeter
+from flows.neighbours import Neighbours
 from flows.trends import TrendsWriter, build
 from tests.trends_log import ALL_SLOTS, START, Log, Logged, Process, catch_up
 from vane.audit_report import Report
 from vane.audit_trends import check_trends
 from vane.errors import Fenced
+from vane.pairs import Rows
 from vane.settings import Settings
 from vane.store.connection import Connection
+from vane.store.neighbours import write_rows
 from vane.store.replay import reset_trends
 from vane.store.verification import open_snapshot
 
@@ -154,6 +158,36 @@ def test_a_flush_waits_for_its_time_unless_there_is_nothing_to_read(
     [few] = batches(process)
     writer.write(few)
     assert_exact(connection, rows=liked(log))
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, 10.0), (5.0, 20.0), (60.0, 100.0)])
+def test_flushes_that_take_long_are_rarer(
+    connection: Connection,
+    log: Log,
+    monkeypatch: pytest.MonkeyPatch,
+    took_s: float,
+    pause_s: float,
+) -> None:
+    now = [0.0]
+
+    def slow(connection: Connection, rows: Rows, ids: Sequence[str]) -> None:
+        now[0] += took_s
+        write_rows(connection, rows, ids)
+
+    monkeypatch.setattr(flows.neighbours, "write_rows", slow)
+    log.append(0, visits(180, seed=1))
+    observer = Observer(connection)
+    neighbours = Neighbours(connection, observer, 10.0, lambda: now[0])
+    first, second, _ = batches(Process(connection))
+    neighbours.add(first, [observer.observe(piece) for piece in first.pieces])
+    neighbours.flush()
+    neighbours.add(second, [observer.observe(piece) for piece in second.pieces])
+    assert not neighbours.is_due(second)
+    now[0] = took_s + pause_s - 0.1
+    assert not neighbours.is_due(second)
+    now[0] += 0.2
+    assert neighbours.is_due(second)
 
 
 def test_an_owner_that_was_replaced_writes_no_neighbours(connection: Connection, log: Log) -> None:

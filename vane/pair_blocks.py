@@ -58,7 +58,7 @@ class Block:
 
     def counts(self) -> Ints:
         """Pairs of each row of the block."""
-        return self._ranges(self._rows)[1]
+        return self._bounds(self._rows)[1]
 
     def strongest(self, rows: Ints, most: int) -> tuple[Ints, Ints, Floats]:
         """The strongest pairs of each row: by the largest share of its maximum over the kinds.
@@ -94,9 +94,12 @@ class Block:
 
     def _ranges(self, rows: Ints) -> tuple[Ints, Ints]:
         """Where the pairs of these rows are, one row after the other, and how many each has."""
-        low = np.searchsorted(self.keys, rows << 32)
-        counts = np.searchsorted(self.keys, (rows + 1) << 32) - low
+        low, counts = self._bounds(rows)
         return np.repeat(low, counts) + _places(counts), counts
+
+    def _bounds(self, rows: Ints) -> tuple[Ints, Ints]:
+        low = np.searchsorted(self.keys, rows << 32)
+        return low, np.searchsorted(self.keys, (rows + 1) << 32) - low
 
     def _keep(self, stays: Bools) -> None:
         chosen = np.flatnonzero(stays)
@@ -135,7 +138,9 @@ def _strongest_first(weights: Floats, counts: Ints) -> Ints:
     """Sorts pairs within their rows by the largest share of the row's maximum over the kinds."""
     top = _maxima(weights, counts)
     top[top == 0] = 1.0
-    share = (weights / np.repeat(top, counts, axis=0)).max(axis=1)
+    share = np.zeros(len(weights), np.float32)
+    for kind in range(KINDS):  # numpy reduces rows of four slowly
+        np.maximum(share, weights[:, kind] / np.repeat(top[:, kind], counts), out=share)
     row = np.repeat(np.arange(len(counts)), counts)
     # The bits of positive floats sort as the floats do: one integer sort for both.
     return np.argsort(row << 32 | (0x7FFF_FFFF - share.view(np.int32).astype(np.int64)))

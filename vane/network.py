@@ -23,8 +23,8 @@ Ints = NDArray[np.int64]
 
 KIND = "network"
 
-MEMBERS = 3
-"""Networks that are averaged."""
+MEMBERS = 8
+"""Networks that are averaged; with fewer a fit is more a matter of chance."""
 
 UNITS = 64
 """In each of the two layers of a network."""
@@ -50,7 +50,6 @@ RATE_ONLINE = 3e-4
 _FADE, _FADE_SQUARES = 0.9, 0.999
 _LIMIT = 5.0
 _STANDARD_LISTS = 500
-_NONE_DROPPED = np.ones((MEMBERS, 1, UNITS), np.float32)
 
 
 class _Content(Struct, frozen=True):
@@ -113,7 +112,7 @@ class NetworkRanker:
         seed: int,
         grown: Callable[[float], None] = lambda _share: None,
     ) -> "NetworkRanker":
-        """Fit on these lists, 41 candidates each: 8,000 take 4 s of one core.
+        """Fit on these lists, 41 candidates each: 8,000 take 8 s of one core.
 
         The same lists and seed give the same network.
 
@@ -134,7 +133,7 @@ class NetworkRanker:
             order = rng.permutation(len(lists))
             for step in range(a_round):
                 batch = [lists[row] for row in order[step * BATCH_LISTS :][:BATCH_LISTS]]
-                kept = (rng.random(_NONE_DROPPED.shape) >= DROPPED) / (1.0 - DROPPED)
+                kept = (rng.random((MEMBERS, 1, UNITS)) >= DROPPED) / (1.0 - DROPPED)
                 descent.step(ranker._gradients(batch, kept.astype(np.float32)), rate)
                 grown((done * a_round + step + 1) / (rounds * a_round))
         return ranker
@@ -146,7 +145,7 @@ class NetworkRanker:
 
     def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, features (n, len(self.features)); higher is better."""
-        scores = self._forward(self._standardised(features), _NONE_DROPPED)[2]
+        scores = self._forward(self._standardised(features))[2]
         return np.asarray(scores.mean(axis=0), np.float64)
 
     def contributions(self, features: Features) -> Doubles:
@@ -155,7 +154,7 @@ class NetworkRanker:
         Rectified units are linear around each candidate: weight there times feature.
         """
         inputs, layers = self._standardised(features), self._layers
-        first, second, scores = self._forward(inputs, _NONE_DROPPED)
+        first, second, scores = self._forward(inputs)
         slopes = ((second > 0) * layers.last.swapaxes(1, 2)) @ layers.second.swapaxes(1, 2)
         weights = (slopes * (first > 0)) @ layers.first.swapaxes(1, 2)
         parts = (weights + layers.straight.swapaxes(1, 2)).mean(axis=0) * inputs
@@ -168,7 +167,7 @@ class NetworkRanker:
         """
         if self._online is None:
             self._online = _Descent(self._layers.columns())
-        self._online.step(self._gradients(lists, _NONE_DROPPED), RATE_ONLINE)
+        self._online.step(self._gradients(lists), RATE_ONLINE)
         self.lists += len(lists)
 
     def to_bytes(self) -> bytes:
@@ -200,16 +199,20 @@ class NetworkRanker:
         moved *= self._scale
         return np.asarray(np.clip(moved, -_LIMIT, _LIMIT, out=moved))
 
-    def _forward(self, inputs: Floats, kept: Floats) -> tuple[Floats, Floats, Floats]:
+    def _forward(self, inputs: Floats, kept: Floats | None = None) -> tuple[Floats, Floats, Floats]:
         """Both layers' units (M, n, UNITS), the second times `kept`; the scores (M, n)."""
         layers = self._layers
         first = inputs @ layers.first
         first += layers.first_bias
         np.maximum(first, 0, out=first)
-        second = np.maximum(first @ layers.second + layers.second_bias, 0) * kept
+        second = np.asarray(first @ layers.second, np.float32)
+        second += layers.second_bias
+        np.maximum(second, 0, out=second)
+        if kept is not None:
+            second *= kept
         return first, second, (second @ layers.last + inputs @ layers.straight)[..., 0]
 
-    def _gradients(self, lists: Sequence[LabelledList], kept: Floats) -> list[Floats]:
+    def _gradients(self, lists: Sequence[LabelledList], kept: Floats | None = None) -> list[Floats]:
         """Of the mean of -log softmax of what was chosen, by `_Layers.columns`."""
         inputs = self._standardised(np.concatenate([each.features for each in lists]))
         first, second, scores = self._forward(inputs, kept)
@@ -221,7 +224,8 @@ class NetworkRanker:
         chances[:, starts + [each.positive for each in lists]] -= 1.0
         chances /= np.float32(len(lists))
         layers, chances = self._layers, chances[..., None]
-        at_second = chances * (layers.last.swapaxes(1, 2) * kept) * (second > 0)
+        last = layers.last.swapaxes(1, 2)
+        at_second = chances * (last if kept is None else last * kept) * (second > 0)
         at_first = (at_second @ layers.second.swapaxes(1, 2)) * (first > 0)
         return [
             inputs.T @ at_first,

@@ -54,6 +54,19 @@ def test_bytes_bring_it_back(fitted: NetworkRanker) -> None:
         NetworkRanker.from_bytes(fitted.to_bytes(), FEATURES[:-1])
 
 
+def test_a_network_stored_with_other_members_serves_and_learns(
+    fitted: NetworkRanker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged, stored = lists(300, 2), fitted.to_bytes()
+    monkeypatch.setattr("vane.network.MEMBERS", MEMBERS // 2)
+    back = NetworkRanker.from_bytes(stored, FEATURES)
+    before = surprise(back, judged)
+    for start in range(0, 480, 16):
+        back.learn(lists(16, 100 + start))
+    assert surprise(back, judged) < before
+    assert back.contributions(judged[0].features).shape == (30, len(FEATURES) + 1)
+
+
 def test_contributions_add_up_to_the_scores(fitted: NetworkRanker) -> None:
     (features, _), *_ = lists(1, 6)
     parts = fitted.contributions(features)

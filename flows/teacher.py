@@ -16,6 +16,8 @@ from schemas.events import SettingsHint
 from vane.bus import SETTINGS, Publisher
 from vane.evaluation import LENGTH, rank
 from vane.learning import (
+    HELD_OUT_MAX,
+    HELD_OUT_SHARE,
     LISTS_FOR_NETWORK,
     LISTS_KEPT,
     Learner,
@@ -96,8 +98,8 @@ class Teacher:
         self._published = self._begun = self._learner.linear.lists
         self._fitter = ThreadPoolExecutor(1, "fit")
         self._fit: Future[Verdict] | None = None
-        network = self._active.network
-        self._fitted = network.lists if network else LISTS_FOR_NETWORK // 2
+        self._fitted = self._served_lists or LISTS_FOR_NETWORK // 2
+        self._adopted = 0
         now = time.monotonic()
         self._publish_due = now + settings.learning_publish_ms / 1_000
         self._fit_due = now + settings.learning_fit_s
@@ -107,6 +109,12 @@ class Teacher:
     def full(self) -> bool:
         """Whether the replica holds so many events that it should be made anew."""
         return self._applied > 2 * self._settings.learning_events_max
+
+    @property
+    def _served_lists(self) -> int:
+        """What the network that serves was fitted on, as far as it counts; 0 without one."""
+        network = self._learner.network
+        return min(network.lists, LISTS_KEPT) if network else 0
 
     def forget(self) -> None:
         """Begin with an empty replica; what was learned stays."""
@@ -173,15 +181,21 @@ class Teacher:
         learned = replace(self._active, linear=linear, network=network)
         active = publish_learned(self.connection, learned, positions)
         if active is None:
-            log.info("learning: goes on from another model that was activated")
-            self._active = read_model(self.connection, self._active).model
-            lists = learner.linear.lists
-            learner.linear, learner.network = _rankers(self._active)
-            self._begun = learner.linear.lists - (lists - self._begun)
+            self._adopt()
         else:
             self._active = active
             self._publisher.publish(SETTINGS, SettingsHint("model", time.time()))
         self._published = learner.linear.lists
+
+    def _adopt(self) -> None:
+        """Go on from what others activated; a fit was held against what served before."""
+        log.info("learning: goes on from another model that was activated")
+        learner = self._learner
+        self._adopted = learner.linear.lists - self._begun
+        self._active = read_model(self.connection, self._active).model
+        learner.linear, learner.network = _rankers(self._active)
+        self._begun = learner.linear.lists - self._adopted
+        self._fit, self._fitted = None, max(self._fitted, self._served_lists)
 
     def _see_to_fit(self, now: float) -> None:
         if self._fit is not None:
@@ -191,13 +205,23 @@ class Teacher:
             return
         lists = self._learner.linear.lists - self._begun
         doubled = lists >= 2 * self._fitted and self._fitted < LISTS_KEPT
-        if lists >= LISTS_FOR_NETWORK and (doubled or now >= self._fit_due):
+        if self._may_gain(lists) and (doubled or now >= self._fit_due):
             self._fitted, self._fit_due = lists, now + self._settings.learning_fit_s
             linear, _ = _rankers(self._learner.model)
             split = self._learner.lists.split()
             self._fit = self._fitter.submit(
                 challenge, linear, split, served, seed=SEED, grown=self._stop_if_asked
             )
+
+    def _may_gain(self, lists: int) -> bool:
+        """Whether a network of so many lists may be better than what serves, and can be judged.
+
+        One of far fewer lists than that was fitted on would take its place by chance, and where
+        another model ranked the held-out targets says nothing of this one.
+        """
+        held_out = min(HELD_OUT_SHARE * lists, HELD_OUT_MAX)
+        enough = max(LISTS_FOR_NETWORK, self._served_lists / 2)
+        return lists >= enough and lists - self._adopted >= held_out
 
     def _judge(self, fit: "Future[Verdict]") -> None:
         """Let the new network serve if it is better, and learn on."""
@@ -211,7 +235,15 @@ class Teacher:
         if network is None or not verdict.better:
             log.info("learning: a new network is not better, kept what serves: %s", said)
             return
-        version = publish_network(self.connection, network, {"before": before, "after": after})
+        version = publish_network(
+            self.connection,
+            network,
+            {"before": before, "after": after},
+            instead_of=self._active.network_version,
+        )
+        if version is None:
+            log.info("learning: a new network is left out, another was activated meanwhile")
+            return
         self._active = replace(self._active, network=network, network_version=version)
         _, self._learner.network = _rankers(self._active)
         self._publisher.publish(SETTINGS, SettingsHint("model", time.time()))

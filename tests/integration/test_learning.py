@@ -26,7 +26,7 @@ from vane.network import NetworkRanker
 from vane.ranking import Model
 from vane.settings import Settings, variable
 from vane.store.connection import Connection, connect
-from vane.store.models import Positions, publish_learned, publish_model, read_model
+from vane.store.models import Positions, publish_learned, publish_model, publish_network, read_model
 
 USERS, EVENTS_EACH = 30, 12
 
@@ -148,9 +148,7 @@ def test_a_network_serves_only_if_it_is_better(
     monkeypatch.setattr(vane.learning, "NetworkRanker", _Oracle)
     monkeypatch.setattr(_Oracle, "sign", 1.0 if better else -1.0)
     fill(connection, USERS, EVENTS_EACH)
-    bad = LinearRanker(FEATURES)
-    bad.weights -= 3.0
-    publish_model(connection, Model(bad), {}, {})
+    publish_model(connection, bad_model(), {}, {})
     teacher, follower = teach()
     read_all(teacher, follower)
     assert teacher._fit is not None
@@ -159,6 +157,49 @@ def test_a_network_serves_only_if_it_is_better(
     served = read_model(connection).model.network
     assert (served is not None) == better
     assert (teacher._learner.network is not None) == better
+
+
+def test_a_network_that_was_fitted_meanwhile_leaves_alone_what_others_activated(
+    connection: Connection,
+    teach: Callable[[], tuple[Teacher, LogFollower]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (flows.teacher, vane.learning):
+        monkeypatch.setattr(module, "LISTS_FOR_NETWORK", 100)
+    monkeypatch.setattr(vane.learning, "NetworkRanker", _Oracle)
+    fill(connection, USERS, EVENTS_EACH)
+    publish_model(connection, bad_model(), {}, {})
+    teacher, follower = teach()
+    read_all(teacher, follower)
+    assert teacher._fit is not None
+    assert teacher._fit.result(10).better
+    other = publish_network(connection, network(2), {})
+    teacher.learn([], follower.positions, behind=False)
+    assert read_model(connection).model.network_version == other
+
+
+def test_few_lists_are_not_enough_against_a_network_of_many(
+    connection: Connection,
+    teach: Callable[[], tuple[Teacher, LogFollower]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(flows.teacher, "LISTS_FOR_NETWORK", 100)
+    fill(connection, USERS, EVENTS_EACH)
+    teacher, follower = teach()
+    tuned = network(1)
+    tuned.lists = 5_000
+    publish_model(connection, Model(LinearRanker(FEATURES), tuned), {}, {})
+    teacher._fit_due = 0.0
+    read_all(teacher, follower)
+    assert teacher._learner.network is not None
+    assert teacher._learner.network.lists >= 5_000
+    assert teacher._fit is None
+
+
+def bad_model() -> Model:
+    linear = LinearRanker(FEATURES)
+    linear.weights -= 3.0
+    return Model(linear)
 
 
 class _Oracle(NetworkRanker):

@@ -83,11 +83,20 @@ def publish_learned(connection: Connection, model: Model, positions: Positions) 
 
 
 def publish_network(
-    connection: Connection, ranker: NetworkRanker, metrics: Mapping[str, Any]
-) -> int:
-    """Let this network serve; returns its version."""
+    connection: Connection,
+    ranker: NetworkRanker,
+    metrics: Mapping[str, Any],
+    *,
+    instead_of: int | None = None,
+) -> int | None:
+    """Let this network serve; returns its version.
+
+    With `instead_of`, only if that version serves, 0 for none: else None, and nothing was written.
+    """
     with translated(), connection.transaction():
         connection.execute(_SQL["lock_models"])
+        if instead_of not in {None, _active_version(connection, network.KIND)}:
+            return None
         return _put(connection, network.KIND, ranker, metrics, None)
 
 

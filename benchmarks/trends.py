@@ -5,7 +5,8 @@
 The floor reads and decodes the same rows of the log over the same function of the store. "memory"
 holds the rows against their users' histories and adds them to neighbours in memory, rows already
 read; "flow" is the whole flow from zero, last flush included. All on one core, in turn, on fresh
-databases, half of the users Zipf, half uniform. It says what the flushes of neighbours took.
+databases, half of the users Zipf, half uniform. The flow's CPU is Python's and PostgreSQL's, its
+ratio to the floor by the clock. It says what the flushes of neighbours took.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import numpy as np
 
 import flows.log_reader
 from benchmarks.flows import Load
+from benchmarks.postgres_cpu import PostgresCpu
 from benchmarks.report import machine as this_machine
 from benchmarks.report import ratios, spread, table
 from benchmarks.servers import Servers, servers
@@ -34,7 +36,7 @@ FILL = """copy interaction (log_id, partition, "offset", recorded_at, event_id, 
 POSITION = """insert into stream_position (flow, log_id, partition, start_offset, next_offset,
     applied) values ('interactions', 1, 0, 0, %(events)s, %(events)s)"""
 LOAD = Load(users=50_000, items=20_000)
-NAMES = ("floor", "memory", "flow")
+NAMES = ("floor", "memory", "flow", "cpu")
 
 
 def fill(connection: Connection, load: Load) -> None:
@@ -122,9 +124,12 @@ def measure(load: Load, runs: int) -> tuple[dict[str, list[float]], list[tuple[i
                 rates["floor"].append(load.events / (time.perf_counter() - started))
                 rates["memory"].append(load.events / memory(connection))
             with filled(machine, "trends", load) as connection:
-                started = time.perf_counter()
+                postgres = PostgresCpu.of(connection)
+                started, cpu_s = time.perf_counter(), time.process_time() + postgres.seconds()
                 flushes += flow(connection)
                 rates["flow"].append(load.events / (time.perf_counter() - started))
+                cpu_s = time.process_time() + postgres.seconds() - cpu_s
+                rates["cpu"].append(load.events / cpu_s)
     return rates, flushes
 
 
@@ -132,7 +137,8 @@ def trends_table(load: Load, runs: int) -> str:
     """All as Markdown."""
     rates, flushes = measure(load, runs)
     rows = sum(rows for rows, _ in flushes) / sum(seconds for _, seconds in flushes)
-    header = ["floor, events/s", "in memory, events/s", "flow, events/s", "ratio", "neighbours/s"]
+    header = ["floor, events/s", "in memory, events/s", "flow, events/s", "flow, events/s of CPU"]
+    header += ["ratio", "neighbours/s"]
     figures = [spread(rates[name]) for name in NAMES]
     return table(header, [[*figures, ratios(rates["flow"], rates["floor"]), f"{rows:,.0f}"]])
 

@@ -40,6 +40,9 @@ from vane.store.connection import connect
 
 START_PATIENCE_S = 180.0
 SETTLE_S = 3.0
+QUEUED_MAX = 50_000
+"""Events that wait for the broker; half of what a producer takes by default."""
+
 TICK_S = 0.005
 REACHED = 0.9
 """A load counts as reached when at least this part of it is committed as it comes."""
@@ -99,6 +102,8 @@ def keep_busy(bootstrap: str, rate: int, items: int) -> None:
                 "action": "view",
                 "ts": round(time.time() * 1e3),
             }
+            while len(producer) >= QUEUED_MAX:
+                producer.poll(TICK_S)
             producer.produce("user-interactions", json.dumps(event), key=user)
         number = max(due, number)
         producer.poll(0)
@@ -123,13 +128,18 @@ class Commits:
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(url)
-        self._hints = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        self._hints.subscribe(PREFERENCES)
+        self._hints = self._subscribed()
 
     def forget(self) -> None:
-        """Pass over what was told so far."""
-        while self._hints.get_message(timeout=0) is not None:
-            pass
+        """Pass over what was told so far, which may be thousands a second."""
+        self._hints.close()
+        self._hints = self._subscribed()
+
+    def _subscribed(self) -> redis.client.PubSub:
+        hints: redis.client.PubSub = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+        hints.subscribe(PREFERENCES)
+        hints.get_message(timeout=1.0)
+        return hints
 
     def wait(self, user: str) -> float:
         """Seconds since 1970 of the user's next commit."""

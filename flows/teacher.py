@@ -112,7 +112,7 @@ class Teacher:
 
     @property
     def _served_lists(self) -> int:
-        """What the network that serves was fitted on, as far as it counts; 0 without one."""
+        """What the network that serves has learned from, as far as it counts; 0 without one."""
         network = self._learner.network
         return min(network.lists, LISTS_KEPT) if network else 0
 
@@ -216,7 +216,7 @@ class Teacher:
     def _may_gain(self, lists: int) -> bool:
         """Whether a network of so many lists may be better than what serves, and can be judged.
 
-        One of far fewer lists than that was fitted on would take its place by chance, and where
+        One of far fewer lists than that has learned from would take its place by chance, and where
         another model ranked the held-out targets says nothing of this one.
         """
         held_out = min(HELD_OUT_SHARE * lists, HELD_OUT_MAX)

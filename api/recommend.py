@@ -173,7 +173,7 @@ def _whys(ranked: Ranked) -> list[_Why]:
     """The reasons go by the linear ranker, whose shares are easily told."""
     moment, rows = ranked.moment, ranked.rows
     closest, cosine = _closest(ranked)
-    visits = np.pad(ranked.visits, ((0, 0), (0, 1)))  # a column also where nothing is recent
+    visits = ranked.visits if ranked.visits.size else np.zeros((len(rows), 1), np.float32)
     codes = reasons.codes(
         _source_parts(ranked), moment.sources.values[rows], cosine, visits.max(axis=1)
     )

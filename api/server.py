@@ -1,12 +1,14 @@
 """Serves the application by Granian, in this process and its event loop."""
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import uvloop
 from fastapi import FastAPI
 from granian.constants import Interfaces
 from granian.log import LogLevels
@@ -24,8 +26,17 @@ CONNECTIONS_MORE = 4_096
 SERVER_LOG: dict[str, Any] = {"handlers": {}, "loggers": {"_granian": {}, "granian.access": {}}}
 """Granian's own lines go where all lines go, and it writes none of each request."""
 PROBE_S = 0.02
+NEW_OBJECTS = 10_000
+"""Containers between two searches for cycles: with Python's 700 the longest ones come too often."""
 
 _log = logging.getLogger(__name__)
+
+
+def run(
+    settings: Settings, host: str, port: int, ready: Callable[[], None], metrics_port: int = 0
+) -> None:
+    """`serve` on uvloop, whose loop takes a third less CPU of a ready answer than asyncio's."""
+    uvloop.run(serve(settings, host, port, ready, metrics_port))
 
 
 async def serve(
@@ -106,8 +117,16 @@ async def _await_answer(host: str, port: int, ready: Callable[[], None]) -> None
             answered = b" 200 " in await reader.readline()
             writer.close()
             if answered:
+                _keep_what_there_is()
                 ready()
                 return
         except OSError:
             pass
         await asyncio.sleep(PROBE_S)
+
+
+def _keep_what_there_is() -> None:
+    """Later searches for cycles leave out what the start made: all requests wait for them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, 10, 10)

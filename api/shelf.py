@@ -5,6 +5,7 @@ Read at a miss, bounded in number, shared by all requests of a process.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -198,8 +199,7 @@ class Shelf:
 
 def known_numbers(table: ItemTable, ids: Sequence[str]) -> Ints:
     """The number of each item, -1 where the table does not have it yet."""
-    find = table.number.get
-    return np.array([find(item, -1) for item in ids], np.int64)
+    return np.fromiter(map(table.number.get, ids, repeat(-1)), np.int64, len(ids))
 
 
 def strongest(table: ItemTable, rows: Ints, count: int) -> Ints:

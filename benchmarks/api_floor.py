@@ -6,12 +6,12 @@
 for what is nearest to a user's vector, as ids: the floor of a cold one.
 """
 
-import asyncio
 import os
 import sys
 from typing import Any
 
 import msgspec
+import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server
 
@@ -65,4 +65,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    uvloop.run(main(int(sys.argv[1])))

@@ -60,7 +60,7 @@ _PROFILE_FADE = 0.9
 
 def features(sources: Sources, table: ItemTable, taste: Taste, now_us: int) -> Floats:
     """The features of n candidates, (n, len(FEATURES)); finite everywhere."""
-    values = np.nan_to_num(sources.values)
+    values = np.where(np.isnan(sources.values), np.float32(0), sources.values)
     ranks, shares = _within_list(values)
     item = _item(table, sources.numbers, now_us)
     profile = _profile(table, taste, now_us)

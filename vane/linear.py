@@ -110,7 +110,7 @@ class LinearRanker:
 
     def contributions(self, features: Features, rows: NDArray[np.int64]) -> Doubles:
         """What each feature adds to the scores of m of n candidates, (m, len(self.features))."""
-        z = self._standardised(self._transformed(features))[rows]
+        z = self._standardised(self._transformed(features), rows)
         parts = np.zeros((len(rows), features.shape[1]))
         parts[:, self._used] = z * self._weights_of(self._activity(features))
         return parts
@@ -174,10 +174,11 @@ class LinearRanker:
         raw[:, self._shares] = np.log1p(50.0 * np.maximum(raw[:, self._shares], 0.0))
         return raw
 
-    def _standardised(self, raw: Floats) -> Floats:
+    def _standardised(self, raw: Floats, rows: NDArray[np.int64] | slice = slice(None)) -> Floats:
+        """These rows, each feature by its mean over all rows and its usual deviation."""
         if not len(raw):
             return raw
-        z = (raw - raw.mean(axis=0)) / np.sqrt(self._variances).astype(np.float32)
+        z = (raw[rows] - raw.mean(axis=0)) / np.sqrt(self._variances).astype(np.float32)
         return np.asarray(np.clip(z, -_Z_MAX, _Z_MAX, out=z))
 
     def _follow(self, raw: Floats) -> None:

@@ -145,8 +145,13 @@ class NetworkRanker:
 
     def scores(self, features: Features) -> Doubles:
         """Scores (n,) of n candidates, features (n, len(self.features)); higher is better."""
-        scores = self._forward(self._standardised(features))[2]
-        return np.asarray(scores.mean(axis=0), np.float64)
+        inputs, networks = self._standardised(features), self._layers.columns()
+        scores = inputs @ self._layers.straight.sum(axis=0)
+        # one network after the other, as what one needs stays in the processor's cache
+        for first, first_bias, second, second_bias, last, _ in zip(*networks, strict=True):
+            units = _rectified(inputs @ first, first_bias)
+            scores += _rectified(units @ second, second_bias) @ last
+        return np.asarray(scores[:, 0] / len(self._layers.first), np.float64)
 
     def contributions(self, features: Features) -> Doubles:
         """What each feature adds to each score, and last the rest, (n, F + 1).
@@ -202,12 +207,8 @@ class NetworkRanker:
     def _forward(self, inputs: Floats, kept: Floats | None = None) -> tuple[Floats, Floats, Floats]:
         """Both layers' units (M, n, UNITS), the second times `kept`; the scores (M, n)."""
         layers = self._layers
-        first = inputs @ layers.first
-        first += layers.first_bias
-        np.maximum(first, 0, out=first)
-        second = np.asarray(first @ layers.second, np.float32)
-        second += layers.second_bias
-        np.maximum(second, 0, out=second)
+        first = _rectified(inputs @ layers.first, layers.first_bias)
+        second = _rectified(first @ layers.second, layers.second_bias)
         if kept is not None:
             second *= kept
         return first, second, (second @ layers.last + inputs @ layers.straight)[..., 0]
@@ -235,6 +236,12 @@ class NetworkRanker:
             second.swapaxes(1, 2) @ chances,
             inputs.T @ chances,
         ]
+
+
+def _rectified(sums: Floats, bias: Floats) -> Floats:
+    """Values of rectified units, in place of these sums."""
+    sums += bias
+    return np.asarray(np.maximum(sums, 0, out=sums))
 
 
 class _Descent:

@@ -60,9 +60,12 @@ def codes(parts: Doubles, values: Floats, cosine: Doubles, visited: Floats) -> l
     strength = np.column_stack([because, together, popular])
     named: tuple[Code, ...] = ("because", "together", "popular")
     return [
-        named[best] if np.isfinite(row[best]) else ("new" if value >= _NEW_MIN else "explore")
-        for best, row, value in zip(
-            strength.argmax(axis=1).tolist(), strength, values[:, _ARRIVED].tolist(), strict=True
+        named[best] if known else ("new" if value >= _NEW_MIN else "explore")
+        for best, known, value in zip(
+            strength.argmax(axis=1).tolist(),
+            np.isfinite(strength).any(axis=1).tolist(),
+            values[:, _ARRIVED].tolist(),
+            strict=True,
         )
     ]
 

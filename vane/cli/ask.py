@@ -151,7 +151,7 @@ def api(
 
     Example: `vane api --port 8000 --workers 4 --metrics-port 9400`
     """
-    from api.server import serve  # noqa: PLC0415 - slow to import, needed by this command alone
+    from api.server import run  # noqa: PLC0415 - slow to import, needed by this command alone
     from vane.cli.ports import ACCESS, usable_port  # noqa: PLC0415
     from vane.cli.workers import run_workers  # noqa: PLC0415
 
@@ -159,7 +159,7 @@ def api(
     settings = with_access(command_settings(data_dir), host)
     telemetry.begin(settings, "api")
     if shared:
-        asyncio.run(serve(settings, host, port, lambda: None, metrics_port))
+        run(settings, host, port, lambda: None, metrics_port)
         return
     free = usable_port(port)
     for worker in range(workers if metrics_port else 0):
@@ -173,7 +173,7 @@ def api(
     if workers > 1:
         run_workers(host, free, workers, metrics_port, data_dir, announce)
     else:
-        asyncio.run(serve(settings, host, free, announce, metrics_port))
+        run(settings, host, free, announce, metrics_port)
 
 
 def _announce(settings: Settings, host: str, port: int) -> None:

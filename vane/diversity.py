@@ -56,15 +56,14 @@ def visits(numbers: Ints, recent: Ints, neighbours: Mapping[int, Neighbours]) ->
     if not places or not len(numbers):
         return found
     rows = [neighbours[int(recent[place])] for place in places]
-    place = np.repeat(places, [len(row.items) for row in rows])
+    sizes = [len(row.items) for row in rows]
     items = np.concatenate([row.items for row in rows])
-    mass = np.array([max(row.mass[0], 1e-9) for row in rows])
-    weight = np.concatenate([row.together[:, 0] for row in rows])
-    order = np.argsort(numbers)
-    at = order[np.minimum(np.searchsorted(numbers, items, sorter=order), len(numbers) - 1)]
-    hits = np.flatnonzero(numbers[at] == items)
-    share = np.repeat(1 / np.sqrt(mass), [len(row.items) for row in rows])
-    found[at[hits], place[hits]] = weight[hits] * share[hits]
+    known = np.zeros(max(items.max(initial=0), numbers.max()) + 1, np.int32)
+    known[numbers] = np.arange(1, len(numbers) + 1)
+    hits = np.flatnonzero(known[items])
+    weight = np.concatenate([row.together[:, 0] for row in rows])[hits]
+    mass = np.repeat([max(row.mass[0], 1e-9) for row in rows], sizes)[hits]
+    found[known[items[hits]] - 1, np.repeat(places, sizes)[hits]] = weight / np.sqrt(mass)
     return found
 
 

@@ -24,6 +24,8 @@ FOLLOWED_RECENT = 20
 CLOSEST_TOGETHER = 10
 NEXT_RECENT = 5
 
+_PLACE_BITS = 24
+"""Of 64: a place among so many numbers, and a number of an item above it."""
 _QUERY_HALF_LIVES = np.array([10.0, 3.0, 3.0])
 _MASS_COLUMNS = [COLUMNS.index(name) for name in ("heat_never", "heat_7d", "heat_1d")]
 _MASS_RATES = np.array([0.0, 1 / 604_800.0, 1 / 86_400.0])
@@ -88,8 +90,8 @@ def follow(
 
 def grouped(numbers: Ints) -> tuple[Ints, NDArray[np.intp]]:
     """The distinct numbers, ascending, and for each of n which one it is, (n,)."""
-    order = np.argsort(numbers)
-    ordered = numbers[order]
+    packed = np.sort(numbers << _PLACE_BITS | np.arange(len(numbers)))  # faster than argsort
+    ordered, order = packed >> _PLACE_BITS, packed & (1 << _PLACE_BITS) - 1
     first = np.ones(len(numbers), np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     slot = np.empty(len(numbers), np.intp)

@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ BUNDLED_MODEL = "all-MiniLM-L6-v2"
 
 HUB_TIMEOUT_S = 10.0
 
+COUNTED = 500
+"""Texts whose tokens are counted at once."""
+
+Value = TypeVar("Value")
 Vectors = NDArray[np.float32]
 Encode = Callable[[list[str]], Vectors]
 
@@ -28,7 +33,8 @@ Encode = Callable[[list[str]], Vectors]
 def load_encoder(model: str, batch_items: int) -> Encode:
     """Load a model; the answer turns n texts into n unit rows, float32 (n, 384).
 
-    Texts are encoded sorted by length, `batch_items` at once, a batch on each core. Thread-safe.
+    Texts are encoded sorted by their tokens, `batch_items` at once, a batch on each core: by their
+    characters a tenth of the work would be padding. Thread-safe.
 
     Args:
         model: `all-MiniLM-L6-v2`, a folder with a sentence-transformers model, or the name of
@@ -61,15 +67,17 @@ def load_encoder(model: str, batch_items: int) -> Encode:
         )
         return np.asarray(rows, dtype=np.float32)
 
+    def count_tokens(texts: list[str]) -> list[int]:
+        mask = network.preprocess(texts).get("attention_mask")
+        return list(map(len, texts)) if mask is None else mask.sum(dim=1).tolist()
+
     encode_batch([""])  # the tokenizer's settings change at its first call, safe in one thread only
     workers = ThreadPoolExecutor(os.cpu_count() or 1, "embed", torch.set_num_threads, (1,))
 
     def encode(texts: list[str]) -> Vectors:
+        tokens = np.fromiter(chain(*workers.map(count_tokens, _pieces(texts, COUNTED))), np.int64)
         # the longest first: they last, and the short ones at the end leave no core without work
-        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
-        batches = [
-            order[start : start + batch_items] for start in range(0, len(order), batch_items)
-        ]
+        batches = _pieces(np.argsort(-tokens, kind="stable").tolist(), batch_items)
         rows = np.empty((len(texts), DIMENSIONS), np.float32)
         encoded = workers.map(encode_batch, [[texts[i] for i in batch] for batch in batches])
         for batch, vectors in zip(batches, encoded, strict=True):
@@ -77,6 +85,10 @@ def load_encoder(model: str, batch_items: int) -> Encode:
         return rows
 
     return encode
+
+
+def _pieces(values: list[Value], count: int) -> list[list[Value]]:
+    return [values[start : start + count] for start in range(0, len(values), count)]
 
 
 def _load(model: str) -> Any:

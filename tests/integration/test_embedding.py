@@ -37,6 +37,26 @@ def test_texts_become_unit_rows_in_their_order(encode: Encode) -> None:
     assert encode(texts[::-1])[::-1] == pytest.approx(rows, abs=1e-5)
 
 
+def test_a_batch_holds_texts_of_like_many_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    # imported here, as it takes seconds that the collection of other tests should not wait for
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    batches, original = [], SentenceTransformer.encode
+
+    def noted(network: SentenceTransformer, texts: list[str], **options: Any) -> Any:
+        batches.append(set(texts))
+        return original(network, texts, **options)
+
+    long_words, many_tokens = ["international", "communication"], ["a b c d e", "1 2 3 4 5"]
+    assert min(map(len, long_words)) > max(map(len, many_tokens))
+    encode_pairs = load_encoder(BUNDLED_MODEL, 2)
+    monkeypatch.setattr(SentenceTransformer, "encode", noted)
+    encode_pairs([long_words[0], many_tokens[0], long_words[1], many_tokens[1], "cat", "a b"])
+    assert sorted(map(sorted, batches)) == sorted(
+        map(sorted, [many_tokens, ["a b", long_words[0]], [long_words[1], "cat"]])
+    )
+
+
 def test_an_unknown_model_is_a_setting_error(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=f"VANE_EMBEDDING_MODEL.*{BUNDLED_MODEL}"):
         load_encoder(str(tmp_path), 8)

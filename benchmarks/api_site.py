@@ -75,6 +75,7 @@ def fill(connection: Connection, size: Size, rng: np.random.Generator) -> Floats
     fill_users(connection, vectors, size, rng)
     fill_neighbours(connection, size, rng)
     connection.execute("vacuum analyze")
+    connection.execute("checkpoint")  # else all that was filled in is written during the measuring
     return vectors
 
 

@@ -58,12 +58,12 @@ def visits(numbers: Ints, recent: Ints, neighbours: Mapping[int, Neighbours]) ->
     rows = [neighbours[int(recent[place])] for place in places]
     sizes = [len(row.items) for row in rows]
     items = np.concatenate([row.items for row in rows])
-    known = np.zeros(max(items.max(initial=0), numbers.max()) + 1, np.int32)
-    known[numbers] = np.arange(1, len(numbers) + 1)
-    hits = np.flatnonzero(known[items])
+    hits = np.flatnonzero(np.isin(items, numbers, kind="table"))
+    order = np.argsort(numbers)
+    at = order[np.searchsorted(numbers, items[hits], sorter=order)]
     weight = np.concatenate([row.together[:, 0] for row in rows])[hits]
     mass = np.repeat([max(row.mass[0], 1e-9) for row in rows], sizes)[hits]
-    found[known[items[hits]] - 1, np.repeat(places, sizes)[hits]] = weight / np.sqrt(mass)
+    found[at, np.repeat(places, sizes)[hits]] = weight / np.sqrt(mass)
     return found
 
 

@@ -74,10 +74,15 @@ def load_encoder(model: str, batch_items: int) -> Encode:
     encode_batch([""])  # the tokenizer's settings change at its first call, safe in one thread only
     workers = ThreadPoolExecutor(os.cpu_count() or 1, "embed", torch.set_num_threads, (1,))
 
+    def longest_first(texts: list[str]) -> list[int]:
+        # they last, and the short ones at the end leave no core without work
+        if len(texts) <= batch_items:
+            return [*range(len(texts))]  # one batch: a query of the search should not wait
+        tokens = [*chain(*workers.map(count_tokens, _pieces(texts, COUNTED)))]
+        return sorted(range(len(texts)), key=lambda index: -tokens[index])
+
     def encode(texts: list[str]) -> Vectors:
-        tokens = np.fromiter(chain(*workers.map(count_tokens, _pieces(texts, COUNTED))), np.int64)
-        # the longest first: they last, and the short ones at the end leave no core without work
-        batches = _pieces(np.argsort(-tokens, kind="stable").tolist(), batch_items)
+        batches = _pieces(longest_first(texts), batch_items)
         rows = np.empty((len(texts), DIMENSIONS), np.float32)
         encoded = workers.map(encode_batch, [[texts[i] for i in batch] for batch in batches])
         for batch, vectors in zip(batches, encoded, strict=True):

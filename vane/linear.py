@@ -83,8 +83,7 @@ class LinearRanker:
         self.step_length = 0.0
         self._used = np.array([not name.startswith("user_") for name in features])
         kinds = [name.partition("_")[0] for name in features if not name.startswith("user_")]
-        self._ranks = np.array([kind == "rank" for kind in kinds], bool)
-        self._shares = np.array([kind == "share" for kind in kinds], bool)
+        self._ranks, self._shares = ranks_and_shares(kinds)
         sources = self._ranks | self._shares
         self.weights = np.where(sources, FIRST_WEIGHT, 0.0)
         self.activity_weights = np.zeros((_CLASSES, int(self._shares.sum())))
@@ -169,10 +168,7 @@ class LinearRanker:
         return ranker
 
     def _transformed(self, features: Features) -> Floats:
-        raw = np.array(features[:, self._used], np.float32)
-        raw[:, self._ranks] = 10.0 / (10.0 + raw[:, self._ranks])
-        raw[:, self._shares] = np.log1p(50.0 * np.maximum(raw[:, self._shares], 0.0))
-        return raw
+        return transformed(features[:, self._used], self._ranks, self._shares)
 
     def _standardised(self, raw: Floats, rows: NDArray[np.int64] | slice = slice(None)) -> Floats:
         """These rows, each feature by its mean over all rows and its usual deviation."""
@@ -197,6 +193,21 @@ class LinearRanker:
         weights = self.weights.copy()
         weights[self._shares] += self.activity_weights[activity]
         return weights
+
+
+def ranks_and_shares(names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which features are ranks, and which are shares, (F,) each, by their names."""
+    kinds = [name.partition("_")[0] for name in names]
+    ranks = np.array([kind == "rank" for kind in kinds], bool)
+    return ranks, np.array([kind == "share" for kind in kinds], bool)
+
+
+def transformed(features: Features, ranks: NDArray[np.bool_], shares: NDArray[np.bool_]) -> Floats:
+    """Features (n, F) as rankers weigh them, see the module; a copy."""
+    raw = np.array(features, np.float32)
+    raw[:, ranks] = 10.0 / (10.0 + raw[:, ranks])
+    raw[:, shares] = np.log1p(50.0 * np.maximum(raw[:, shares], 0.0))
+    return raw
 
 
 def _step(weights: Doubles, squares: Doubles, gradient: Doubles) -> float:

@@ -16,7 +16,14 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from vane.linear import Doubles, Features, Floats, LabelledList
+from vane.linear import (
+    Doubles,
+    Features,
+    Floats,
+    LabelledList,
+    ranks_and_shares,
+    transformed,
+)
 from vane.model_file import pack, unpack
 
 Ints = NDArray[np.int64]
@@ -100,7 +107,7 @@ class NetworkRanker:
     ) -> None:
         self.features, self.lists = tuple(features), lists
         self._centre, self._scale, self._layers = centre, scale, layers
-        self._ranks, self._shares = _kinds(features)
+        self._ranks, self._shares = ranks_and_shares(features)
         self._online: _Descent | None = None
 
     @classmethod
@@ -199,7 +206,7 @@ class NetworkRanker:
         return cls(features, content.lists, columns[0], columns[1], _Layers(*columns[2:]))
 
     def _standardised(self, features: Features) -> Floats:
-        moved = _transformed(features, self._ranks, self._shares)
+        moved = transformed(features, self._ranks, self._shares)
         moved -= self._centre
         moved *= self._scale
         return np.asarray(np.clip(moved, -_LIMIT, _LIMIT, out=moved))
@@ -273,20 +280,5 @@ def _spread(
     """Mean and inverse deviation of each feature in some of the lists, (F,) each."""
     some = rng.permutation(len(lists))[:_STANDARD_LISTS]
     raw = np.concatenate([lists[row].features for row in some])
-    raw = _transformed(raw, *_kinds(names))
+    raw = transformed(raw, *ranks_and_shares(names))
     return raw.mean(axis=0), 1.0 / (raw.std(axis=0) + np.float32(1e-6))
-
-
-def _kinds(names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which features are ranks, and which are shares, (F,) each."""
-    kinds = [name.partition("_")[0] for name in names]
-    ranks = np.array([kind == "rank" for kind in kinds], np.bool_)
-    return ranks, np.array([kind == "share" for kind in kinds], np.bool_)
-
-
-def _transformed(features: Features, ranks: NDArray[np.bool_], shares: NDArray[np.bool_]) -> Floats:
-    """Ranks and shares as the linear ranker sees them; a copy."""
-    raw = np.array(features, np.float32)
-    raw[:, ranks] = 10.0 / (10.0 + raw[:, ranks])
-    raw[:, shares] = np.log1p(50.0 * np.maximum(raw[:, shares], 0.0))
-    return raw

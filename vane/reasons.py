@@ -63,7 +63,7 @@ def codes(parts: Doubles, values: Floats, cosine: Doubles, visited: Floats) -> l
         named[best] if known else ("new" if value >= _NEW_MIN else "explore")
         for best, known, value in zip(
             strength.argmax(axis=1).tolist(),
-            np.isfinite(strength).any(axis=1).tolist(),
+            np.isfinite(strength.max(axis=1)).tolist(),
             values[:, _ARRIVED].tolist(),
             strict=True,
         )

@@ -167,8 +167,9 @@ class Recommender:
             watch.lap("wait")
             moment = await self.moment(user_id, query, known)
             watch = self.meter.stopwatch()
-            scored = await self.score(moment, query)
-            pool = await self.best(scored, user_id, pool_size(query.limit))
+            wanted = pool_size(query.limit)
+            scored = await self.score(moment, query, wanted)
+            pool = await self.best(scored, user_id, wanted)
             watch.lap("ranking")
             rows, visited = self.diverse(scored, pool, query)
             watch.lap("diversity")
@@ -223,12 +224,12 @@ class Recommender:
             some_hidden=len(known.hidden) >= HIDDEN_ITEMS_MAX,
         )
 
-    async def score(self, moment: Moment, query: Query) -> Scored:
-        """The candidates' scores, boosts included."""
+    async def score(self, moment: Moment, query: Query, best: int | None = None) -> Scored:
+        """The candidates' scores, boosts included; with `best`, of only so many the right ones."""
         model = self.knowledge.model
-        scores = model.scores(moment.features)
         if not query.boosts:
-            return Scored(moment, model, scores)
+            return Scored(moment, model, model.scores(moment.features, best))
+        scores = model.scores(moment.features)
         boosts = boosted(moment.shelf.table, query.boosts, moment.sources.numbers, scores)
         return Scored(moment, model, scores + sum(boosts.values()), boosts)
 

@@ -34,9 +34,11 @@ class Model:
         """Changes whenever the same candidates could be ranked differently."""
         return f"{self.linear_version}.{self.network_version}"
 
-    def scores(self, features: Features) -> Doubles:
-        """Scores (n,) of n candidates, higher is better."""
-        return (self.network or self.linear).scores(features)
+    def scores(self, features: Features, best: int | None = None) -> Doubles:
+        """Scores (n,) of n candidates, higher is better; `best` as in `NetworkRanker.scores`."""
+        if self.network is None:
+            return self.linear.scores(features)
+        return self.network.scores(features, best)
 
     def contributions(self, features: Features, rows: NDArray[np.int64]) -> dict[str, Doubles]:
         """What each source, item or user feature adds to the scores of some candidates.

@@ -100,8 +100,9 @@ class Trial:
         """Item numbers, best first: diversity says which, the scores in which order."""
         replica, table = self._replica, self._replica.table
         sources, found = replica.moment(user, now_us)
-        scores = self._learner.model.scores(found)
-        pool = np.argsort(-scores, kind="stable")[: pool_size(LENGTH_LONG)]
+        wanted = pool_size(LENGTH_LONG)
+        scores = self._learner.model.scores(found, wanted)
+        pool = np.argsort(-scores, kind="stable")[:wanted]
         numbers = sources.numbers[pool]
         taste = replica.taste(user)
         met = visits(numbers, taste.recent, replica.neighbours(taste))

@@ -3,7 +3,7 @@ import pytest
 
 from vane.errors import UnusableModel
 from vane.linear import LabelledList
-from vane.network import MEMBERS, UNITS, NetworkRanker
+from vane.network import MEMBERS, SHORTLIST, UNITS, NetworkRanker
 
 FEATURES = ("rank_popular", "share_popular", "share_next", "user_events", "item_age")
 
@@ -72,6 +72,24 @@ def test_contributions_add_up_to_the_scores(fitted: NetworkRanker) -> None:
     parts = fitted.contributions(features)
     assert parts.shape == (30, len(FEATURES) + 1)
     np.testing.assert_allclose(parts.sum(axis=1), fitted.scores(features), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("best", [1, 4, 14])
+def test_the_best_have_their_own_scores_and_the_others_come_behind(
+    fitted: NetworkRanker, best: int
+) -> None:
+    (features, _), *_ = lists(1, 6)
+    exact, found = fitted.scores(features), fitted.scores(features, best)
+    order, shortlist = np.argsort(-exact), SHORTLIST * best
+    np.testing.assert_allclose(found[order[:best]], exact[order[:best]], rtol=1e-5)
+    behind = np.argsort(-found)[shortlist:]
+    assert not np.allclose(found[behind], exact[behind], atol=1e-3)
+    assert found[behind].max() <= np.sort(found)[-shortlist:].min()
+
+
+def test_where_most_are_wanted_all_networks_score_all(fitted: NetworkRanker) -> None:
+    (features, _), *_ = lists(1, 6)
+    np.testing.assert_array_equal(fitted.scores(features, 15), fitted.scores(features))
 
 
 def test_the_gradient_is_that_of_the_loss() -> None:

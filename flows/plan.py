@@ -45,19 +45,25 @@ class Plan:
         *,
         counting: bool,
     ) -> "Plan":
-        """Plan from the states `base` of `users`; `events` are sorted by user."""
+        """Plan from the states `base` of `users`, in place; `events` are sorted by user."""
         if counting:
             fresh = first_seen(base, events)
-            states = apply_events(base, events.take(fresh), vectors, lives)
+            apply_events(base, events.take(fresh), vectors, lives)
         else:
             fresh = np.ones(len(events), bool)
-            states = add_terms(base, events, vectors, lives)
-        states.version += 1
-        return cls(users, events, vectors, states, fresh, counting)
+            add_terms(base, events, vectors, lives)
+        base.version += 1
+        return cls(users, events, vectors, base, fresh, counting)
+
+    @property
+    def touched(self) -> Mask:
+        """Which users have a fresh event, (m,)."""
+        counts = np.bincount(self.events.user[self.fresh], minlength=len(self.users))
+        return np.asarray(counts > 0)
 
     def written(self, among: Sequence[str] | None = None) -> tuple[list[str], States]:
         """The users with a fresh event, all or among these, and their states."""
-        chosen = np.bincount(self.events.user[self.fresh], minlength=len(self.users)) > 0
+        chosen = self.touched
         if among is not None:
             chosen &= np.isin(self.users, among)
         if chosen.all():

@@ -138,10 +138,12 @@ class StateSession:
     def plan(self, users: list[str], events: Events, vectors: Floats) -> Plan:
         """What the events do to the resolved users as they are known here; kept as if committed."""
         known = self.erasures.known
-        base = self._users.read(users, lambda missing: self._read(self.reading, missing, known))
+        base, slots = self._users.read(
+            users, lambda missing: self._read(self.reading, missing, known)
+        )
         plan = Plan.make(users, events, base, vectors, self._lives, counting=True)
         plan.erasure = known
-        self._users.keep(*plan.written())
+        self._users.keep(slots[plan.touched], plan.written()[1])
         return plan
 
     def pack(self, plan: Plan, among: Sequence[str] | None = None) -> list[PackedStates]:
@@ -217,9 +219,15 @@ class StateSession:
         log.info("%d of %d states were written by others meanwhile", len(refused), len(plan.users))
         with self.lock:
             self._users.drop(refused)
-            base = self._read(self.connection, refused, plan.erasure)
+            base, slots = self._users.read(
+                refused, lambda users: self._read(self.connection, users, plan.erasure)
+            )
             plan.replan(refused, base, self._lives)
             left = state_store.write_states(self.connection, self.pack(plan, refused))
             assert not left, "their rows are locked by this transaction"
-            self._users.keep(*plan.written(refused))
+            written, states = plan.written(refused)
+            if len(written) == len(refused):
+                self._users.keep(slots, states)
+            else:  # another writer may have reached the versions that a plan ahead counts on
+                self._forget_users()
         return True

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vane.meter import Lookups
-from vane.preference import States
+from vane.preference import Ints, States
 from vane.slots import MISSING, Slots
 
 
@@ -22,8 +22,10 @@ class UserStates:
         self._states = States.empty(capacity, dimension)
         self._dimension = dimension
 
-    def read(self, users: Sequence[str], load: Callable[[list[str]], States]) -> States:
-        """The states of distinct users, from memory where they are, else by `load`."""
+    def read(
+        self, users: Sequence[str], load: Callable[[list[str]], States]
+    ) -> tuple[States, Ints]:
+        """The states of distinct users, from memory where they are, else by `load`; their slots."""
         slots = self._slots.find(users)
         missing = np.flatnonzero(slots == MISSING)
         self._lookups.count(len(users), len(missing))
@@ -32,11 +34,11 @@ class UserStates:
             loaded = load(names)
             slots[missing] = self._slots.assign(names, slots[slots != MISSING])
             self._states.put(slots[missing], loaded)
-        return self._states.take(slots)
+        return self._states.take(slots), slots
 
-    def keep(self, users: Sequence[str], states: States) -> None:
+    def keep(self, slots: Ints, states: States) -> None:
         """Remember states that were just planned, of users who were just read."""
-        self._states.put(self._slots.find(users), states)
+        self._states.put(slots, states)
 
     def drop(self, users: Sequence[str]) -> None:
         """Forget these users."""

@@ -110,11 +110,11 @@ def first_seen(states: States, events: Events) -> Mask:
 
 def apply_events(
     states: States, events: Events, item_vectors: Floats, half_lives_s: tuple[float, float]
-) -> States:
-    """The states after events that are all new: terms added, events counted and remembered.
+) -> None:
+    """Apply events that are all new: terms are added, events counted and remembered.
 
     Args:
-        states: n users; left as they are.
+        states: n users, changed in place.
         events: each with its user's row and its item's row in `item_vectors`.
         item_vectors: (k, d).
         half_lives_s: long, short, in seconds.
@@ -122,41 +122,32 @@ def apply_events(
     counts = np.bincount(events.user, minlength=len(states))
     ends = np.cumsum(counts)
     rank = np.arange(len(events)) - (ends - counts)[events.user]
-    after = add_terms(states, events, item_vectors, half_lives_s)
+    add_terms(states, events, item_vectors, half_lives_s)
     number = states.events[events.user] + rank
     newest = rank >= counts[events.user] - HORIZON_EVENTS
-    after.recent[events.user[newest], number[newest] % HORIZON_EVENTS] = events.hash[newest]
-    after.events += counts
+    states.recent[events.user[newest], number[newest] % HORIZON_EVENTS] = events.hash[newest]
+    states.events += counts
     touched = counts > 0
     if touched.any():
         starts = (ends - counts)[touched]
-        after.event_hash[touched] += np.add.reduceat(events.hash, starts)
-    return after
+        states.event_hash[touched] += np.add.reduceat(events.hash, starts)
 
 
 def add_terms(
     states: States, events: Events, item_vectors: Floats, half_lives_s: tuple[float, float]
-) -> States:
-    """The states with the events' vector terms added, and nothing counted."""
+) -> None:
+    """Add the events' vector terms to the states, in place, and count nothing."""
     as_of_us = states.as_of_us.copy()
     np.maximum.at(as_of_us, events.user, events.ts_us)
     fade = decay(as_of_us - states.as_of_us, half_lives_s)
     terms = events.take(events.item != NO_VECTOR)
     shares = terms.weight[:, None] * decay(as_of_us[terms.user] - terms.ts_us, half_lives_s)
-    masses = states.masses * fade
+    states.as_of_us = as_of_us
+    states.masses *= fade
     for kind in range(2):
-        masses[:, kind] += np.bincount(terms.user, shares[:, kind], minlength=len(states))
-    vectors = states.vectors * fade.astype(np.float32)[:, :, None]
-    _add_grouped(vectors, terms, shares, item_vectors)
-    return States(
-        vectors=vectors,
-        masses=masses,
-        as_of_us=as_of_us,
-        version=states.version.copy(),
-        events=states.events.copy(),
-        event_hash=states.event_hash.copy(),
-        recent=states.recent.copy(),
-    )
+        states.masses[:, kind] += np.bincount(terms.user, shares[:, kind], minlength=len(states))
+    states.vectors *= fade.astype(np.float32)[:, :, None]
+    _add_grouped(states.vectors, terms, shares, item_vectors)
 
 
 def _add_grouped(vectors: Floats, terms: Events, shares: Doubles, item_vectors: Floats) -> None:

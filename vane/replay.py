@@ -57,7 +57,7 @@ def replay(
         _add_older(states, older, place, half_lives_s)
         versions = sorted({(term.item_id, term.item_version) for term in block})
         rows, vectors = read_contents(connection, versions, dimension)
-        states = add_terms(states, _events(block, place, rows), vectors, half_lives_s)
+        add_terms(states, _events(block, place, rows), vectors, half_lives_s)
     return states
 
 

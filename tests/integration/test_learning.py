@@ -211,7 +211,7 @@ class _Oracle(NetworkRanker):
     def fit(cls, *_: object, **__: object) -> Self:
         return cls.from_bytes(network(1).to_bytes(), FEATURES)
 
-    def scores(self, features: Features) -> Doubles:
+    def scores(self, features: Features, best: int | None = None) -> Doubles:  # noqa: ARG002
         return 100.0 * self.sign * features[:, FEATURES.index("share_next")].astype(float)
 
 

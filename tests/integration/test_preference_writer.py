@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from flows.state_session import PENDING_EVENTS_MAX
 from tests.support import DAY_MS, Worker, add_item, event, unit_vectors
 from vane.errors import Fenced
 from vane.interaction import event_hash
@@ -128,6 +130,56 @@ def test_a_refused_write_sees_the_duplicates_of_the_other(
     one.apply(one.chunk(0))
     assert user_row(connection)[4:6] == (3, 4)
     assert list(counts(connection).values()) == [5, 4, 0, 1, 0, 0]
+
+
+def test_what_was_planned_on_duplicates_of_another_worker_is_planned_again(
+    start: Start, connection: Connection, logs: Any
+) -> None:
+    """The other has brought the state to the very version that the plan ahead counts on."""
+    one = start()
+    logs[0] += [event(0, item="i0"), event(1, item="i1"), event(6, item="i2")]
+    one.prepare(0, 1)()
+    first, second = one.prepare(0, 1), one.prepare(0, 1)
+    logs[1] += [event(1, item="i1"), event(5, item="i2")]
+    two = start()
+    two.apply(two.chunk(1))
+    connection.execute('update stream_position set epoch = epoch - 1 where "partition" = 0')
+    first()
+    second()
+    _, _, mass_long, _, version, events, _ = user_row(connection)
+    assert (version, events) == (3, 4)
+    assert mass_long == pytest.approx(4, rel=1e-4)
+
+
+def test_a_refused_write_leaves_the_cached_states_of_others_alone(
+    settings: Settings, connection: Connection, logs: Any
+) -> None:
+    """The cache is full, and the states that are next to each other are of the same version."""
+    add_item(connection, "i0", VECTORS[0])
+    small = replace(settings, user_cache_users=1_000, chunk_events_max=2_500)
+    logs[0] += [event(n, user=f"x{n:04}", item="i0") for n in range(PENDING_EVENTS_MAX)]
+    with closing(Worker(small, connection, logs)) as one:
+        one.apply(one.chunk(0))
+        for number in range(2):
+            everyone = [f"x{n:04}" for n in range(1, PENDING_EVENTS_MAX)]
+            logs[0] += [event(f"{number}{user}", user=user, item="i0") for user in everyone]
+            one.apply(one.chunk(0))
+        logs[0].append(event(1, item="i0"))
+        one.apply(one.chunk(0))
+        logs[1] += [event(n, item="i0") for n in (2, 3, 4)]
+        with closing(Worker(small, connection, logs)) as two:
+            two.apply(two.chunk(1))
+        one.cursors[0].epoch += 1
+        logs[0].append(event(5, item="i0"))
+        one.apply(one.chunk(0))
+        assert user_row(connection)[4:6] == (3, 5)
+        logs[0] += [event(f"again{user}", user=user, item="i0") for user in everyone]
+        one.apply(one.chunk(0))
+    rows = connection.execute(
+        "select distinct version, events from user_preference where user_id > 'x0000'"
+    ).fetchall()
+    assert rows == [(4, 4)]
+    assert one.meter.refused.value == 1
 
 
 def test_a_crash_inside_the_transaction_writes_nothing(

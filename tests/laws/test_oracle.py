@@ -55,7 +55,7 @@ def produced(some: list[Event], cut_at: list[int]) -> UserState:
                 [xxhash.xxh3_64_intdigest(str(i).encode()) for i in range(low, high)], np.uint64
             ),
         )
-        states = apply_events(states, batch, ITEMS.astype(np.float32), HALF_LIVES_S)
+        apply_events(states, batch, ITEMS.astype(np.float32), HALF_LIVES_S)
         states.version += 1
     return UserState(
         vectors=states.vectors[0],

@@ -50,8 +50,9 @@ def arrange(rows: list[Event], first_hash: int = 1) -> Events:
 
 
 def batch(rows: list[Event], states: States | None = None, first_hash: int = 1) -> States:
-    base = States.empty(4, DIMENSION) if states is None else states
-    return apply_events(base, arrange(rows, first_hash), VECTORS, HALF_LIVES_S)
+    states = States.empty(4, DIMENSION) if states is None else states
+    apply_events(states, arrange(rows, first_hash), VECTORS, HALF_LIVES_S)
+    return states
 
 
 def assert_same(one: States, other: States, terms: list[Event]) -> None:

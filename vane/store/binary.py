@@ -33,7 +33,7 @@ def vector_type(dimension: int, kind: str = ">f4") -> np.dtype[Any]:
 
 def fixed(columns: Columns, count: int) -> list[bytes]:
     """Consecutive fixed-width columns, never null, as one piece of bytes for each row."""
-    rows = np.zeros(count, _row_type(columns))
+    rows = np.empty(count, _row_type(columns))
     _fill(rows, columns)
     size, buffer = rows.itemsize, rows.tobytes()
     return [buffer[start : start + size] for start in range(0, size * count, size)]
@@ -53,7 +53,7 @@ def _fill(rows: NDArray[np.void], columns: Columns) -> None:
         target = rows[f"value{index}"]
         if target.dtype.names:
             values = np.asarray(column)
-            target["dim"], target["value"] = values.shape[1], values
+            target["dim"], target["unused"], target["value"] = values.shape[1], 0, values
         else:
             target[:] = column
 
@@ -91,7 +91,7 @@ class Array:
         """`count` values of one width, of the type with this oid."""
         head = _array_head(oid, count)
         element = _row_type([(kind, column)])
-        data = np.zeros(len(head) + count * element.itemsize, np.uint8)
+        data = np.empty(len(head) + count * element.itemsize, np.uint8)
         data[: len(head)] = np.frombuffer(head, np.uint8)
         _fill(data[len(head) :].view(element), [(kind, column)])
         return cls(data.data)

@@ -22,8 +22,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from flows import preference_writer
+from flows import preference_writer, state_session
 from flows.kafka import Share
+from flows.user_states import UserStates
 from tests.faults.load import counted_as
 from tests.support import Worker, add_item, event, unit_vectors
 from vane.audit import audit_all
@@ -191,7 +192,7 @@ class Machine(RuleBasedStateMachine):
     @rule(
         data=st.data(),
         most=st.integers(1, 4),
-        meanwhile=st.sampled_from(["nothing", "write", "lose", "lose acknowledged"]),
+        meanwhile=st.sampled_from(["nothing", "write", "deliver", "lose", "lose acknowledged"]),
     )
     def deliver_ahead(self, data: st.DataObject, most: int, meanwhile: str) -> None:
         """Two groups at a time, as flows/group_commit has them: the second counts on the first."""
@@ -199,6 +200,8 @@ class Machine(RuleBasedStateMachine):
         first, second = worker.prepare(partition, most), worker.prepare(partition, most)
         if meanwhile == "write":
             self.outside_writer(data.draw(USERS))
+        if meanwhile == "deliver" and (others := [w for w in self.workers if w is not worker]):
+            self.attempt(others[0], others[0].drain)
         if meanwhile.startswith("lose"):
             with losing_answer(arrives=meanwhile != "lose"):
                 self.attempt(worker, first)
@@ -271,8 +274,9 @@ def run_machine(settings: Settings, connection: Connection, examples: int) -> No
 
 
 @pytest.fixture
-def small(settings: Settings) -> Settings:
-    """Small caches."""
+def small(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Small caches: the three users fill theirs."""
+    monkeypatch.setattr(state_session, "UserStates", lambda _room, *rest: UserStates(3, *rest))
     return replace(settings, chunk_events_max=8, user_cache_users=0, item_cache_items=1)
 
 

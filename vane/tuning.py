@@ -19,14 +19,14 @@ def default_weights() -> dict[str, float]:
     return {
         "view": 1.0,
         "click": 2.0,
-        "like": 4.0,
-        "dislike": -4.0,
-        "hide": -4.0,
-        "share": 5.0,
-        "comment": 3.0,
-        "cart": 5.0,
-        "purchase": 8.0,
-        RATING: 4.0,
+        "like": 3.0,
+        "dislike": -3.0,
+        "hide": -3.0,
+        "share": 3.0,
+        "comment": 2.0,
+        "cart": 3.0,
+        "purchase": 4.0,
+        RATING: 3.0,
     }
 
 

@@ -57,12 +57,12 @@ def test_any_number_is_a_time_or_refused(ts: float) -> None:
     ("action", "value", "weight"),
     [
         ("view", None, 1.0),
-        ("purchase", 17.0, 8.0),
-        ("hide", None, -4.0),
-        ("rating", 1.0, -4.0),
+        ("purchase", 17.0, 4.0),
+        ("hide", None, -3.0),
+        ("rating", 1.0, -3.0),
         ("rating", 3.0, 0.0),
-        ("rating", 4.5, 3.0),
-        ("rating", 5.0, 4.0),
+        ("rating", 4.5, 2.25),
+        ("rating", 5.0, 3.0),
     ],
 )
 def test_weights(action: str, value: float | None, weight: float) -> None:

@@ -3,16 +3,19 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
+from vane.embedded.broker import LOOPBACK, free_port
 from vane.embedded.folder import Endpoints
 
 VANE = (sys.executable, "-m", "vane")
@@ -147,6 +150,14 @@ def lives(folder: Path) -> list[int]:
         if pid != os.getpid() and (lock in files or name in command):
             found.append(pid)
     return found
+
+
+def two_free_ports() -> int:
+    """The first one of two neighbours that nothing listens on now."""
+    while True:
+        first = free_port()
+        with suppress(OSError), socket.create_server((LOOPBACK, first + 1)):
+            return first
 
 
 def wait_until(

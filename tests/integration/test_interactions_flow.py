@@ -148,7 +148,7 @@ def test_bad_input_is_dead_lettered_and_the_flow_goes_on(
     assert row == (5, len(BAD), 1, 0, 2, len(messages))
     weights = connection.execute("select event_id, weight from interaction").fetchall()
     ones = {"egood": 1.0, "ecloud": 1.0, "efuture": 1.0, "efar": 1.0}
-    assert dict(weights) == {**ones, "erating": -2.0}
+    assert dict(weights) == {**ones, "erating": -1.5}
     clamped = connection.execute(
         "select count(*) from interaction where ts < now() + interval '5 minutes' and "
         "event_id in ('efuture', 'efar')"

@@ -12,9 +12,9 @@ import pytest
 from confluent_kafka import Producer
 
 from tests.exposed import Samples, read_exposed, read_samples, total
-from tests.running import VANE, RunningUp, wait_until
+from tests.running import VANE, RunningUp, two_free_ports, wait_until
 from tests.support import Worker, add_item, event, unit_vectors
-from vane.embedded.broker import LOOPBACK, free_port
+from vane.embedded.broker import LOOPBACK
 from vane.metrics import (
     CACHE_LOOKUPS,
     CLAMPED_EVENTS,
@@ -162,7 +162,7 @@ def environ(settings: Settings, **more: str) -> dict[str, str]:
 
 
 def test_each_process_of_a_fleet_has_a_port_of_its_own(settings: Settings) -> None:
-    first = free_port()
+    first = two_free_ports()
     command = [*VANE, "flow", "trends", "--processes", "2", "--metrics-port", str(first)]
     with subprocess.Popen(command, env=environ(settings), stderr=subprocess.DEVNULL) as fleet:
         try:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from tests.api.conftest import wait_until
+from tests.running import two_free_ports
 from vane.embedded.broker import free_port
 from vane.settings import Settings, variable
 
@@ -68,7 +69,7 @@ def answered(metrics: int) -> float:
 
 
 def test_workers_share_a_port_and_one_killed_comes_back_alone(environ: dict[str, str]) -> None:
-    port, first = free_port(), free_port()
+    port, first = free_port(), two_free_ports()
     url = f"http://127.0.0.1:{port}/v1/trending"
     with workers(environ, port, first) as parent:
 

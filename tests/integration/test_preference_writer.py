@@ -157,12 +157,10 @@ def test_a_refused_write_leaves_the_cached_states_of_others_alone(
     """The cache is full, and the states that are next to each other are of the same version."""
     add_item(connection, "i0", VECTORS[0])
     small = replace(settings, user_cache_users=1_000, chunk_events_max=2_500)
-    logs[0] += [event(n, user=f"x{n:04}", item="i0") for n in range(PENDING_EVENTS_MAX)]
+    everyone = [f"x{n:04}" for n in range(PENDING_EVENTS_MAX)]
     with closing(Worker(small, connection, logs)) as one:
-        one.apply(one.chunk(0))
-        for number in range(2):
-            everyone = [f"x{n:04}" for n in range(1, PENDING_EVENTS_MAX)]
-            logs[0] += [event(f"{number}{user}", user=user, item="i0") for user in everyone]
+        for turn, users in enumerate([everyone, everyone[1:], everyone[1:]]):
+            logs[0] += [event(f"{turn}{user}", user=user, item="i0") for user in users]
             one.apply(one.chunk(0))
         logs[0].append(event(1, item="i0"))
         one.apply(one.chunk(0))
@@ -173,7 +171,7 @@ def test_a_refused_write_leaves_the_cached_states_of_others_alone(
         logs[0].append(event(5, item="i0"))
         one.apply(one.chunk(0))
         assert user_row(connection)[4:6] == (3, 5)
-        logs[0] += [event(f"again{user}", user=user, item="i0") for user in everyone]
+        logs[0] += [event(f"again{user}", user=user, item="i0") for user in everyone[1:]]
         one.apply(one.chunk(0))
     rows = connection.execute(
         "select distinct version, events from user_preference where user_id > 'x0000'"

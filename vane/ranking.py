@@ -16,8 +16,8 @@ Floats = NDArray[np.float32]
 class Model:
     """What ranks candidates: the network once there is one, the linear ranker until then.
 
-    Not changed in use, so any number of threads may ask it. A list of 300 takes 0.6 ms, and 0.3 where
-    only the best 50 are wanted.
+    Not changed in use, so any number of threads may ask it. A list of 300 takes 0.6 ms, and 0.3
+    where only the best 50 are wanted.
 
     Attributes:
         linear: the linear ranker.
